@@ -1,0 +1,53 @@
+"""Where Triptych keeps things between runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from triptych.errors import ResourceError
+
+__all__ = ["cache_dir", "published"]
+
+
+def cache_dir() -> Path:
+    """`$TRIPTYCH_CACHE`, else the platform's cache folder."""
+    if named := os.environ.get("TRIPTYCH_CACHE"):
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "triptych"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "triptych" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
+
+
+@contextlib.contextmanager
+def published(path: Path) -> Iterator[Path]:
+    """Yield a scratch file beside `path`; it becomes `path` whole, or not at all.
+
+    Raises:
+        ResourceError: the folder cannot be written to, or the disk is full.
+    """
+    scratch = path.with_name(f".part-{uuid4().hex}-{path.name}")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield scratch
+            with scratch.open("rb+") as file:
+                os.fsync(file.fileno())
+            scratch.replace(path)
+        finally:
+            with contextlib.suppress(OSError):  # a read-only folder holds no scratch file
+                scratch.unlink(missing_ok=True)
+    except OSError as err:
+        if isinstance(err, ResourceError):
+            raise
+        raise ResourceError(
+            f"cannot write: {err.strerror or err}",
+            path=path.parent,
+            remedy="free some space, or point TRIPTYCH_CACHE at a folder you can write to",
+        ) from err

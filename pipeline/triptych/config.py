@@ -1,0 +1,220 @@
+"""Configuration: frozen, nested, typo-proof, echoed into every report.
+
+A TOML file (`--config`), then `--set section.key=value`, then the named options of the
+command line, each over the one before. A misspelt key is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from triptych.errors import InputError, UsageError
+
+__all__ = [
+    "Config",
+    "DecodeConfig",
+    "ExtractConfig",
+    "PredictConfig",
+    "ReportConfig",
+    "RunnerConfig",
+    "from_mapping",
+    "load_config",
+]
+
+C = TypeVar("C")
+Asr = Literal["auto", "always", "never"]
+Format = Literal["json", "md", "storyboard", "reel", "vtt", "html"]
+FORMATS: tuple[Format, ...] = typing.get_args(Format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeConfig:
+    """What leaves the decoder."""
+
+    fps: float = 1.0  #: sampled frames a second, by presentation time
+    short_side: int = 256  #: sampled frames are scaled to this, aspect kept
+    max_pixels: int = 8192 * 8192  #: larger pictures are refused
+    max_duration_s: float = 24 * 3600.0  #: reading stops here, with a warning
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig:
+    """Which embeddings are made, and how words are found."""
+
+    preset: str = "embedded"
+    asr: Asr = "auto"  #: auto: only where a video has no cues
+    language: str = ""  #: of the speech, for example "zh"; empty: detected
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """Which labels are asked for, and how long the summary may be."""
+
+    labels: str = "everyday"  #: a built-in list, a file, or words with commas
+    top: int = 5  #: labels in predictions.csv
+    summary: str = "15%"  #: share of the duration ("15%") or seconds ("30s")
+    language: str = ""  #: of labels and texts: "en", "zh"; empty: follows the cues
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Which files are written for each video; analysis.json always is."""
+
+    formats: tuple[Format, ...] = FORMATS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerConfig:
+    """How a folder is worked through. Nothing here changes an answer."""
+
+    workers: int = 0  #: 0: one a core
+    time_limit_s: float = 0.0  #: for one video; 0: from its size
+
+
+def _section(cls: type) -> Any:
+    return field(default_factory=cls)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole configuration of a run."""
+
+    decode: DecodeConfig = _section(DecodeConfig)
+    extract: ExtractConfig = _section(ExtractConfig)
+    predict: PredictConfig = _section(PredictConfig)
+    report: ReportConfig = _section(ReportConfig)
+    runner: RunnerConfig = _section(RunnerConfig)
+
+    def __post_init__(self) -> None:
+        _require(0 < self.decode.fps <= 240, "decode.fps", "between 0 and 240")
+        _require(16 <= self.decode.short_side <= 4096, "decode.short_side", "between 16 and 4096")
+        _require(self.decode.max_pixels > 0, "decode.max_pixels", "above 0")
+        _require(self.decode.max_duration_s > 0, "decode.max_duration_s", "above 0")
+        _require(self.predict.top >= 1, "predict.top", "at least 1")
+        _require(self.runner.workers >= 0, "runner.workers", "0 or more")
+        _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
+        parse_budget(self.predict.summary)
+
+    def recipe(self) -> dict[str, Any]:
+        """The part that can change an answer, as JSON data."""
+        data = dataclasses.asdict(self)
+        del data["runner"]
+        return data
+
+
+def _require(condition: bool, key: str, what: str) -> None:
+    if not condition:
+        raise UsageError(f"{key} must be {what}")
+
+
+def parse_budget(text: str) -> tuple[Literal["share", "seconds"], float]:
+    """Read a summary budget.
+
+    >>> parse_budget("15%")
+    ('share', 0.15)
+    >>> parse_budget("30s")
+    ('seconds', 30.0)
+    """
+    body, unit = text.strip()[:-1], text.strip()[-1:]
+    try:
+        value = float(body)
+    except ValueError:
+        value = -1.0
+    if unit == "%" and 0 < value <= 100:
+        return "share", value / 100
+    if unit == "s" and 0 < value < float("inf"):
+        return "seconds", value
+    raise UsageError(
+        f"cannot read the summary length {text!r}",
+        remedy="write a share such as 15% or seconds such as 30s",
+    )
+
+
+def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") -> C:
+    """Build a config dataclass from plain data; unknown keys and wrong types are errors.
+
+    >>> from_mapping(RunnerConfig, {"wokers": 2})
+    Traceback (most recent call last):
+    triptych.errors.UsageError: config: unknown wokers (known: time_limit_s, workers)
+    """
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    if extra := sorted(raw.keys() - known):
+        raise UsageError(
+            f"{where}: unknown {', '.join(extra)}", remedy=f"known: {', '.join(sorted(known))}"
+        )
+    return cls(**{k: _coerce(hints[k], v, f"{where}.{k}") for k, v in raw.items()})
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type a field asks for; strings (from --set) are read."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where} is a section, not a value")
+        return from_mapping(hint, value, where)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value not in args:
+            raise UsageError(f"{where}: {value!r} is none of {', '.join(map(str, args))}")
+        return value
+    if origin is tuple:
+        items = (
+            [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+        )
+        return tuple(_coerce(args[0], item, where) for item in items)
+    if isinstance(hint, types.UnionType):
+        hint = next(a for a in args if a is not type(None))
+    try:
+        if hint is bool and isinstance(value, str):
+            return {"true": True, "false": False}[value.lower()]
+        if isinstance(value, bool) != (hint is bool):
+            raise ValueError("a switch where a value belongs, or the reverse")
+        return hint(value)
+    except (KeyError, TypeError, ValueError) as err:
+        raise UsageError(f"{where}: cannot read {value!r} as {hint.__name__}") from err
+
+
+def load_config(
+    path: str | Path | None = None,
+    *,
+    assignments: tuple[str, ...] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Config:
+    """Resolve the configuration.
+
+    Args:
+        path: a TOML file.
+        assignments: `section.key=value` texts.
+        options: section -> key -> value, from the named options.
+
+    Raises:
+        UsageError: a key or value that does not exist or cannot be read.
+        InputError: the file cannot be read.
+    """
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as err:
+            raise InputError(f"cannot read: {err.strerror}", path=path) from err
+        except ValueError as err:
+            raise UsageError(f"not valid TOML: {err}", path=path) from err
+    for text in assignments:
+        key, sign, value = text.partition("=")
+        section, dot, name = key.strip().partition(".")
+        if not (sign and dot and name):
+            raise UsageError(f"cannot read --set {text!r}", remedy="write section.key=value")
+        target = raw.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise UsageError(f"{section} is a section, not a value")
+        target[name] = value.strip()
+    for section, values in (options or {}).items():
+        raw.setdefault(section, {}).update(values)
+    return from_mapping(Config, raw)

@@ -1,0 +1,216 @@
+"""Opening a file safely, and choosing what to read from it.
+
+Input is hostile. ffmpeg may open exactly the file it was given: formats that point to other
+files or addresses (playlists, concat scripts, session descriptions) are not on the list of
+formats it may use, and `file` is the only protocol.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+from av.video.stream import VideoStream
+
+from triptych.decode.cues import is_text_codec
+from triptych.errors import DecodeError, InputError, NotMediaError
+from triptych.records import MediaInfo, Pixels
+
+__all__ = [
+    "Streams",
+    "choose_streams",
+    "describe",
+    "displayed_size",
+    "open_container",
+    "pixel_aspect",
+    "upright",
+]
+
+# Formats that read other files or addresses, still pictures, and text that ffmpeg would
+# gladly draw as a film ("tty").
+_REFUSED = frozenset(
+    ["concat", "dash", "hls", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "tty", "vapoursynth", "webm_dash_manifest"]
+)
+
+
+@functools.cache
+def _format_whitelist() -> str:
+    return ",".join(
+        name
+        for name in sorted(av.formats_available)
+        if name not in _REFUSED
+        and not name.startswith("image2")
+        and (name == "gif_pipe" or not name.endswith("_pipe"))
+    )
+
+
+def open_container(path: str | os.PathLike[str]) -> InputContainer:
+    """Open a media file for reading, and nothing but that file.
+
+    Raises:
+        InputError: the file is missing or may not be read.
+        NotMediaError: no format that ffmpeg reads, or one that is refused.
+        DecodeError: a media file too damaged to open.
+    """
+    name = os.path.abspath(path)
+    try:
+        with open(name, "rb") as file:
+            head = file.read(12)
+    except OSError as err:
+        raise InputError(
+            f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
+        ) from err
+    if not head:
+        raise NotMediaError("the file is empty", path=path, remedy="copy or download it again")
+    try:
+        return av.open(
+            f"file:{name}",
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file", "format_whitelist": _format_whitelist()},
+        )
+    except av.error.FFmpegError as err:
+        if _looks_like_media(head):
+            raise DecodeError(
+                f"damaged: {os.strerror(err.errno) if err.errno < 1000 else err.strerror}",
+                path=path,
+                remedy="the file may be truncated; copy or download it again",
+            ) from err
+        if err.errno in (errno.ENOMEM, errno.EMFILE):
+            raise
+        raise NotMediaError(
+            "not a video or sound file",
+            path=path,
+            remedy="give files that ffmpeg can play; playlists and scripts are refused",
+        ) from err
+
+
+def _looks_like_media(head: bytes) -> bool:
+    """Whether the first bytes are those of a well-known container."""
+    return (
+        head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
+        or head[:4] in (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"fLaC", b"FLV\x01", b"0&\xb2u")
+        or head[:3] in (b"ID3",)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams of a container that are read; the others are named in `ignored`."""
+
+    video: VideoStream | None
+    audio: AudioStream | None
+    text: tuple[SubtitleStream, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[Stream, ...]:
+        """Those chosen, pictures first."""
+        return tuple(s for s in (self.video, self.audio, *self.text) if s is not None)
+
+
+def choose_streams(container: InputContainer, *, language: str = "") -> Streams:
+    """The default stream of each kind, else the largest picture and the first sound.
+
+    Cover art is never taken for the film. Text tracks that are bitmaps are named, not read.
+
+    Args:
+        container: an open file.
+        language: three-letter code that a sound track is preferred by, if present.
+    """
+    videos = [s for s in container.streams.video if _readable(s) and not _is_cover(s)]
+    sounds = [s for s in container.streams.audio if _readable(s)]
+    texts = [
+        s for s in container.streams.subtitles if _readable(s) and is_text_codec(_codec_name(s))
+    ]
+    video = max(videos, key=lambda s: (_is_default(s), s.width * s.height, -s.index), default=None)
+    audio = max(
+        sounds,
+        key=lambda s: (bool(language) and s.language == language, _is_default(s), -s.index),
+        default=None,
+    )
+    text = tuple(s for s in texts if _is_default(s))[:1] or tuple(texts[:1])
+    chosen = {s.index for s in (video, audio, *text) if s is not None}
+    ignored = tuple(
+        f"{s.type} stream {s.index} ({_codec_name(s) or 'unknown codec'})"
+        for s in container.streams
+        if s.index not in chosen
+    )
+    return Streams(video, audio, text, ignored)
+
+
+def _codec_name(stream: Stream) -> str:
+    return getattr(stream.codec_context, "name", "") or ""
+
+
+def _readable(stream: Stream) -> bool:
+    return getattr(stream, "codec_context", None) is not None and bool(_codec_name(stream))
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _is_default(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.default)
+
+
+def describe(container: InputContainer, streams: Streams, path: Path, rotation: int) -> MediaInfo:
+    """What the container says of itself, sizes as displayed."""
+    video, audio = streams.video, streams.audio
+    width, height = displayed_size(video, rotation) if video else (0, 0)
+    return MediaInfo(
+        path=str(path),
+        container=container.format.name,
+        start_s=max(container.start_time or 0, 0) / av.time_base,
+        duration_s=_duration(container, streams),
+        width=width,
+        height=height,
+        fps=float(video.average_rate) if video and video.average_rate else None,
+        video=_codec_name(video) if video else None,
+        audio=_codec_name(audio) if audio else None,
+        text=tuple(_codec_name(s) for s in streams.text),
+        rotation=rotation,
+        ignored=streams.ignored,
+    )
+
+
+def _duration(container: InputContainer, streams: Streams) -> float | None:
+    """The claimed duration in seconds, of the file or else of its longest stream."""
+    if container.duration and container.duration > 0:
+        return float(container.duration / av.time_base)
+    claims = [float(s.duration * s.time_base) for s in streams.all if s.duration and s.time_base]
+    return max(claims, default=0.0) or None
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width over height of one coded pixel."""
+    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    return float(aspect) if aspect and aspect > 0 else 1.0
+
+
+def displayed_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
+    """Width and height in square pixels, upright."""
+    width = max(1, round(stream.codec_context.width * pixel_aspect(stream)))
+    height = max(1, stream.codec_context.height)
+    return (height, width) if rotation % 180 else (width, height)
+
+
+def upright(rgb: Pixels, rotation: int) -> Pixels:
+    """Turn decoded pixels (H, W, 3) the way the display matrix asks for.
+
+    Args:
+        rgb: pixels as coded.
+        rotation: degrees counter-clockwise, a multiple of 90.
+    """
+    turns = round(rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

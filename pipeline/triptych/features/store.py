@@ -1,0 +1,166 @@
+"""Embeddings on disk: content-addressed, published whole or not at all, verified on read.
+
+An entry is one safetensors file, `<root>/<2 hex>/<key>.safetensors`. Its tensors hold the
+arrays; the metadata field "triptych" holds JSON: `kind`, `meta`, and `sha256` over both. It can
+be read with numpy and safetensors alone:
+
+    from safetensors.numpy import load_file
+    load_file("image-0123.safetensors")["values"]      # (T, D) float32
+
+| kind | tensors | meta |
+| --- | --- | --- |
+| track | values (T, D) float32, start_s (T,), end_s (T,) float64 | spec |
+| thumbnails | jpeg (bytes,) uint8, ends (T,) int64, pts_s (T,) float64 | |
+| cues | start_s (N,), end_s (N,) float64 | texts, sources, languages |
+| note | | any JSON data |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from triptych.cache import cache_dir, published
+from triptych.records import Cue, FeatureTrack, Spec, Thumbnails
+
+__all__ = ["FeatureStore", "Storable"]
+
+log = logging.getLogger(__name__)
+
+Storable: TypeAlias = FeatureTrack | Thumbnails | tuple[Cue, ...] | Mapping[str, Any]
+Arrays: TypeAlias = dict[str, "np.ndarray[Any, Any]"]
+
+
+class FeatureStore:
+    """A folder of entries; any number of processes may share it."""
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.root = Path(root) if root is not None else cache_dir() / "features"
+
+    def path(self, key: str) -> Path:
+        """Where the entry `key` is, or would be."""
+        return self.root / key.rsplit("-", 1)[-1][:2] / f"{key}.safetensors"
+
+    def get(self, key: str) -> Storable | None:
+        """Read an entry; None when there is none.
+
+        A damaged entry is moved aside (`.damaged`) and counts as absent: it will be made again.
+        """
+        path = self.path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as err:
+            log.warning("cannot read %s: %s", path, err)
+            return None
+        try:
+            return _decode(content)
+        except Exception as err:  # whatever a damaged file makes the parsers raise
+            log.warning("%s is damaged and will be made again: %s", path, err)
+            _set_aside(path)
+            return None
+
+    def put(self, key: str, record: Storable) -> None:
+        """Store an entry.
+
+        Raises:
+            ResourceError: the disk is full or may not be written to.
+        """
+        content = _encode(record)
+        with published(self.path(key)) as scratch:
+            scratch.write_bytes(content)
+
+
+def _set_aside(path: Path) -> None:
+    try:
+        path.replace(path.with_suffix(".damaged"))
+    except OSError as err:
+        log.warning("cannot move it aside: %s", err)
+
+
+def _encode(record: Storable) -> bytes:
+    from safetensors.numpy import save
+
+    kind, arrays, meta = _pack(record)
+    arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+    header = {"kind": kind, "meta": meta, "sha256": _checksum(kind, arrays, meta)}
+    text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return save(arrays, metadata={"triptych": text})
+
+
+def _decode(content: bytes) -> Storable:
+    from safetensors.numpy import load
+
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
+    arrays = load(content)
+    if header["sha256"] != _checksum(header["kind"], arrays, header["meta"]):
+        raise ValueError("checksum differs")
+    return _unpack(header["kind"], arrays, header["meta"])
+
+
+def _checksum(kind: str, arrays: Arrays, meta: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps([kind, meta], sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _pack(record: Storable) -> tuple[str, Arrays, dict[str, Any]]:
+    if isinstance(record, FeatureTrack):
+        arrays: Arrays = {
+            "values": record.values,
+            "start_s": record.start_s,
+            "end_s": record.end_s,
+        }
+        return "track", arrays, {"spec": record.spec.recipe(), "columns": [*record.spec.columns]}
+    if isinstance(record, Thumbnails):
+        joined = np.frombuffer(b"".join(record.jpeg), np.uint8)
+        ends = np.cumsum([len(j) for j in record.jpeg], dtype=np.int64)
+        return "thumbnails", {"jpeg": joined, "ends": ends, "pts_s": record.pts_s}, {}
+    if isinstance(record, tuple):
+        arrays = {
+            "start_s": np.array([c.start_s for c in record], np.float64),
+            "end_s": np.array([c.end_s for c in record], np.float64),
+        }
+        meta = {
+            "texts": [c.text for c in record],
+            "sources": [c.source for c in record],
+            "languages": [c.language for c in record],
+        }
+        return "cues", arrays, meta
+    return "note", {}, dict(record)
+
+
+def _unpack(kind: str, arrays: Arrays, meta: dict[str, Any]) -> Storable:
+    if kind == "track":
+        spec = Spec(**meta["spec"], columns=tuple(meta["columns"]))
+        return FeatureTrack(**arrays, spec=spec)
+    if kind == "thumbnails":
+        joined, ends = arrays["jpeg"].tobytes(), arrays["ends"].tolist()
+        parts = zip([0, *ends[:-1]], ends, strict=True) if ends else ()
+        return Thumbnails(jpeg=tuple(joined[a:b] for a, b in parts), pts_s=arrays["pts_s"])
+    if kind == "cues":
+        rows = zip(
+            arrays["start_s"],
+            arrays["end_s"],
+            *(meta[k] for k in ("texts", "sources", "languages")),
+            strict=True,
+        )
+        return tuple(
+            Cue(start_s=float(s), end_s=float(e), text=text, source=source, language=language)
+            for s, e, text, source, language in rows
+        )
+    if kind == "note":
+        return meta
+    raise ValueError(f"unknown kind {kind!r}")

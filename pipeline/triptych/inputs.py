@@ -1,0 +1,182 @@
+"""INPUT arguments -> the files to work on, each with a place of its own in the output folder.
+
+Inputs are files, folders, globs and manifests (csv or jsonl). Only the standard library is
+imported: a folder that is already finished must answer at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from triptych.errors import InputError, UsageError
+
+__all__ = ["Source", "find_sources"]
+
+_SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
+_MANIFESTS = frozenset({".csv", ".jsonl"})
+_MEDIA = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".wmv", ".asf", ".3gp", ".3g2", ".ogv", ".vob", ".mxf", ".f4v", ".rm", ".rmvb", ".divx", ".mp3", ".wav", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif"]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One thing to analyse: a file, or a window of it."""
+
+    path: Path
+    relative: PurePosixPath  #: its folder below OUT
+    expected: bool = True  #: named by the user, or by its ending, as media
+    start_s: float | None = None  #: window, in seconds from the start of the film
+    end_s: float | None = None
+    extra: tuple[tuple[str, str], ...] = ()  #: label, split, group of a manifest's row
+
+
+def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Source]:
+    """All files to look at, in a stable order, each once.
+
+    Folders are walked recursively; hidden files, subtitle files and everything below `out` are
+    left out. Whether the rest is media is decided by content when it is opened.
+
+    Raises:
+        InputError: an input does not exist.
+        UsageError: a manifest cannot be read.
+    """
+    found: list[Source] = []
+    for text in map(os.fspath, inputs):
+        path = Path(text)
+        if path.is_dir():
+            found.extend(_walk(path, out))
+        elif path.is_file() and path.suffix.lower() in _MANIFESTS:
+            found.extend(_manifest(path))
+        elif path.is_file():
+            found.append(Source(path=path, relative=PurePosixPath(path.name)))
+        elif glob.has_magic(text):
+            found.extend(_glob(text, out))
+        else:
+            raise InputError("no such file or folder", path=text, remedy="check the path")
+    return _each_in_its_place(found)
+
+
+def _walk(root: Path, out: Path) -> Iterator[Source]:
+    out = out.resolve()
+    for folder, names, files in os.walk(root, followlinks=True):
+        here = Path(folder)
+        names[:] = sorted(n for n in names if not n.startswith(".") and (here / n).resolve() != out)
+        for name in sorted(files):
+            path = here / name
+            if name.startswith(".") or path.suffix.lower() in _SUBTITLES or not path.is_file():
+                continue
+            yield Source(
+                path=path,
+                relative=PurePosixPath(path.relative_to(root).as_posix()),
+                expected=path.suffix.lower() in _MEDIA,
+            )
+
+
+def _glob(pattern: str, out: Path) -> list[Source]:
+    fixed = Path(*_before_magic(Path(pattern)))
+    found: list[Source] = []
+    for name in sorted(glob.glob(pattern, recursive=True)):
+        path = Path(name)
+        if path.is_file() and path.suffix.lower() not in _SUBTITLES:
+            relative = path.relative_to(fixed) if fixed != Path() else path
+            parts = [p for p in relative.parts if p not in ("..", relative.anchor)]
+            found.append(Source(path=path, relative=PurePosixPath(*parts)))
+    if not found:
+        raise InputError("no file matches", path=pattern, remedy="check the pattern")
+    return found
+
+
+def _before_magic(path: Path) -> Iterator[str]:
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+def _manifest(path: Path) -> Iterator[Source]:
+    for number, row in _rows(path):
+        where = f"line {number}"
+        name = str(row.get("path") or "").strip()
+        if not name:
+            raise UsageError(f"{where} has no path", path=path, remedy="a column 'path' is needed")
+        media = Path(name) if os.path.isabs(name) else path.parent / name
+        relative = PurePosixPath(
+            *(p for p in Path(name).parts if p not in ("..", ".", Path(name).anchor))
+        )
+        start_s, end_s = (_seconds(row.get(k), f"{where}, {k}", path) for k in ("start", "end"))
+        if start_s is not None or end_s is not None:
+            if end_s is not None and end_s <= (start_s or 0.0):
+                raise UsageError(f"{where}: end is not after start", path=path)
+            span = f"@{start_s or 0:g}-{'' if end_s is None else f'{end_s:g}'}"
+            relative = relative.with_name(relative.name + span)
+        extra = tuple((k, str(row[k])) for k in ("label", "split", "group") if row.get(k))
+        yield Source(path=media, relative=relative, start_s=start_s, end_s=end_s, extra=extra)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as err:
+        raise UsageError(
+            f"cannot read the manifest: {err}", path=path, remedy="save it as UTF-8 text"
+        ) from err
+    if path.suffix.lower() == ".csv":
+        yield from enumerate(csv.DictReader(text.splitlines()), start=2)
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as err:
+                raise UsageError(f"line {number} is not JSON: {err}", path=path) from err
+            if not isinstance(row, dict):
+                raise UsageError(f"line {number} is not a JSON object", path=path)
+            yield number, row
+
+
+def _seconds(value: object, where: str, path: Path) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"{where}: {value!r} is no number of seconds", path=path)
+    return seconds
+
+
+def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
+    """Drop repetitions; give sources of one name different places, whatever their order."""
+    unique: dict[tuple[str, float | None, float | None], Source] = {}
+    for source in found:
+        key = (os.path.abspath(source.path), source.start_s, source.end_s)
+        unique.setdefault(key, source)
+    sources = list(unique.values())
+    for rename in (_with_parent, _with_hash):
+        taken = Counter(s.relative for s in sources)
+        sources = [rename(s) if taken[s.relative] > 1 else s for s in sources]
+    return sources
+
+
+def _with_parent(source: Source) -> Source:
+    root = source.path.resolve().parents
+    depth = len(source.relative.parts) - 1
+    parent = root[depth].name if depth < len(root) else ""
+    return replace(source, relative=PurePosixPath(parent or "root") / source.relative)
+
+
+def _with_hash(source: Source) -> Source:
+    tag = hashlib.sha256(os.fsencode(os.path.abspath(source.path))).hexdigest()[:8]
+    relative = source.relative
+    return replace(source, relative=relative.with_name(f"{relative.name}~{tag}"))

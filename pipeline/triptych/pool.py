@@ -1,0 +1,183 @@
+"""Worker processes: a whole video each, with a time limit, replaceable."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from triptych.config import Config
+from triptych.errors import NotMediaError, ResourceError
+from triptych.inputs import Source
+from triptych.journal import Row, failure
+
+__all__ = ["work_through"]
+
+log = logging.getLogger(__name__)
+
+Job = tuple[Row, dict[str, Any], float]  # row, arguments of _one, time limit in seconds
+
+
+def work_through(
+    jobs: Sequence[Job], *, workers: int, recycle: int, prepare: bool
+) -> Iterator[Row]:
+    """Run jobs in a pool; yield each one's row as it ends, whatever way it ends.
+
+    Args:
+        jobs: in the order to start them.
+        workers: processes.
+        recycle: jobs after which a worker is replaced.
+        prepare: make the models ready in one worker before the others start.
+    """
+    pool = ProcessPool(
+        max_workers=workers,
+        max_tasks=recycle,
+        initializer=_start,
+        initargs=[[p for p in sys.path if p]],
+        # Not forked: a fork copies locks that numerical libraries' threads may hold.
+        context=get_context("spawn"),
+    )
+    with pool:
+        try:
+            if prepare:
+                pool.schedule(_prepare).result()
+            futures: dict[ProcessFuture, Job] = {
+                pool.schedule(_one, kwargs=arguments, timeout=limit_s): (row, arguments, limit_s)
+                for row, arguments, limit_s in jobs
+            }
+            waiting = set(futures)
+            while waiting:
+                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield _outcome(future, *futures[future])
+        except BaseException:
+            pool.stop()  # the others' unfinished work is lost, what is finished is written
+            raise
+
+
+def _outcome(future: ProcessFuture, row: Row, arguments: dict[str, Any], limit_s: float) -> Row:
+    try:
+        result: Row = future.result()
+        return result
+    except TimeoutError:
+        err: Exception = ResourceError(
+            f"gave no answer within {limit_s:.0f} s",
+            remedy="raise runner.time_limit_s if the video is very long",
+        )
+        return failure(row, err, stage="time limit")
+    except ProcessExpired as gone:
+        code = gone.exitcode
+        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        err = ResourceError(
+            f"its worker process died ({how})",
+            remedy="run again with --workers 1; if it dies again, please report it with the file",
+        )
+        return failure(row, err, stage="worker")
+    except Exception as bug:
+        return failure(row, bug, stage="worker")
+
+
+def _start(path: list[str]) -> None:
+    """Set a worker up: one inference thread, Ctrl-C left to the parent."""
+    sys.path[:] = path
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ["MKL_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _prepare() -> None:
+    from triptych.extract.imagenet import class_vectors
+    from triptych.extract.registry import entry, load
+
+    if not entry("image").missing():
+        load("image")
+    if not entry("text").missing():
+        class_vectors()
+
+
+def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
+    """Analyse one source and write its folder."""
+    from triptych.analyze import analyze
+    from triptych.events import Stopwatch, stage
+    from triptych.report.write import write_report
+
+    began = time.monotonic()
+    watch = Stopwatch()
+    try:
+        analysis = analyze(
+            source.path,
+            config=config,
+            digest=row["sha256"],
+            start_s=source.start_s,
+            end_s=source.end_s,
+            threads=threads,
+        )
+        folder = out / source.relative
+        with stage("report", source.path, watch):
+            outputs = write_report(
+                analysis,
+                folder,
+                config=config,
+                source=_source_data(source, row, folder),
+                run={
+                    "host": socket.gethostname(),
+                    "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                    "worker": os.getpid(),
+                },
+            )
+    except NotMediaError as err:
+        if source.expected:
+            return failure(row, err, stage="open")
+        return row | {"state": "skipped", "stage": "open", "error": err.message}
+    except Exception as err:
+        log.debug("%s", traceback.format_exc())
+        return failure(row, err, stage="analyze")
+    decoded = 0 if "media" in analysis.cached else analysis.frames_decoded
+    return row | {
+        "state": "partial" if analysis.partial else "done",
+        "labels": [
+            [p.label, round(p.score, 6)] for p in analysis.prediction.ranked[: config.predict.top]
+        ],
+        "duration_s": round(analysis.duration_s, 3),
+        "outputs": outputs,
+        "text": analysis.summary.text,
+        "warnings": list(analysis.warnings),
+        "fresh": True,
+        "frames_decoded": decoded,
+        "from_cache": list(analysis.cached),
+        "seconds": {k: round(v, 4) for k, v in (dict(analysis.seconds) | dict(watch)).items()},
+        "elapsed_s": round(time.monotonic() - began, 4),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+
+
+def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    link = os.path.relpath(os.path.abspath(source.path), os.path.abspath(folder))
+    return {
+        "path": str(source.path),
+        "relative": row["relative"],
+        "sha256": row["sha256"],
+        "size": row["size"],
+        "window": [source.start_s, source.end_s],
+        "manifest": dict(source.extra),
+        "href": quote(Path(link).as_posix()),
+    }
+
+
+def _peak_memory_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -1,0 +1,132 @@
+"""Labels without training: all modalities meet the label words in one sentence-embedding space.
+
+What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
+sentence embeddings of the cues, what is heard through the words for speech, singing and music.
+Every label is judged against how close it is to things in general, since some words are close to
+everything. Scores rank labels; they are no probabilities of being right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from triptych.extract.imagenet import class_vectors, conse
+from triptych.extract.text import embed_texts
+from triptych.predict.vocabulary import Vocabulary
+from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
+
+__all__ = ["label_vectors", "zero_shot"]
+
+# How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
+# it; speech or music alone says little.
+_TRUST: Mapping[str, float] = {"image": 1.0, "text": 1.6, "audio": 0.35}
+_HEARD = ("a person talking", "a person singing a song", "music playing")
+# A modality that is present in less than this share of the steps counts in proportion.
+_FULL_PRESENCE = 0.3
+_FLAT = 0.05  # belief in a frame whose class probabilities say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """One modality in the sentence space."""
+
+    vectors: Floats  # (T, 512), unit where present
+    weight: Floats  # (T,), how clear each step is; 0 where absent
+
+
+def label_vectors(vocabulary: Vocabulary) -> Floats:
+    """Unit vectors (L, 512): each label is the mean of its phrases."""
+    counts = [len(p) for p in vocabulary.phrases]
+    rows = embed_texts([phrase for phrases in vocabulary.phrases for phrase in phrases])
+    starts = np.cumsum([0, *counts[:-1]])
+    return _unit(np.add.reduceat(rows, starts, axis=0))
+
+
+def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
+    """Rank the labels of a vocabulary for a video and for each of its steps.
+
+    Args:
+        timeline: with any of the tracks image_labels, text, sound_tags.
+        vocabulary: at least one label.
+    """
+    labels = label_vectors(vocabulary)
+    background = class_vectors() @ labels.T  # (1000, L): how close a label is to anything
+    centre, spread = background.mean(axis=0), background.std(axis=0) + 1e-6
+    evidence = _evidence(timeline)
+    steps = np.zeros((len(timeline), len(labels)), np.float32)
+    present = np.zeros(len(timeline), bool)
+    parts: dict[str, Floats] = {}
+    for name, found in evidence.items():
+        here = found.weight > 0
+        if not here.any():
+            continue
+        standing = (found.vectors @ labels.T - centre) / spread
+        steps[here] += _TRUST[name] * _centred(standing[here])
+        present |= here
+        whole = _unit((found.vectors * found.weight[:, None]).sum(axis=0, keepdims=True))
+        share = min(1.0, float(here.mean()) / _FULL_PRESENCE)
+        parts[name] = _TRUST[name] * share * _centred((whole @ labels.T - centre) / spread)[0]
+    logits = sum(parts.values(), np.zeros(len(labels), np.float32))
+    scores = _softmax(logits)
+    ranked = tuple(
+        LabelScore(
+            label=vocabulary.names[i],
+            score=float(scores[i]),
+            contributions={name: float(part[i]) for name, part in parts.items()},
+        )
+        for i in np.argsort(-scores, kind="stable")
+    )
+    return Prediction(
+        method="zero-shot" if parts else "none",
+        ranked=ranked if parts else (),
+        labels=tuple(vocabulary.names),
+        steps=_softmax(steps),
+        step_present=present,
+    )
+
+
+def _evidence(timeline: Timeline) -> dict[str, _Evidence]:
+    found: dict[str, _Evidence] = {}
+    if "image_labels" in timeline.values:
+        seen = timeline.values["image_labels"]
+        found["image"] = _Evidence(
+            conse(seen), _masked(_clarity(seen), timeline.present["image_labels"])
+        )
+    if "text" in timeline.values:
+        words = timeline.values["text"]
+        ones = np.ones(len(words), np.float32)
+        found["text"] = _Evidence(_unit(words), _masked(ones, timeline.present["text"]))
+    if "sound_tags" in timeline.values:
+        shares = timeline.values["sound_tags"]
+        heard = _unit(shares @ embed_texts(_HEARD))
+        found["audio"] = _Evidence(
+            heard, _masked(shares.max(axis=1, initial=0.0), timeline.present["sound_tags"])
+        )
+    return found
+
+
+def _clarity(probabilities: Floats) -> Floats:
+    """How sure the image model is of each frame, (T,): 1 for one class, near 0 for all alike."""
+    best = np.sort(probabilities, axis=1)[:, -3:].sum(axis=1)
+    return np.maximum(best, _FLAT).astype(np.float32)
+
+
+def _masked(weight: Floats, present: Mask) -> Floats:
+    return np.where(present, weight, 0.0).astype(np.float32)
+
+
+def _unit(rows: Floats) -> Floats:
+    norms = np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
+    return (rows / norms).astype(np.float32)
+
+
+def _centred(rows: Floats) -> Floats:
+    return (rows - rows.mean(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,223 @@
+"""analysis.json: everything that is known of one video, as plain data.
+
+The same input, configuration and versions give the same bytes, except under the key `run`.
+The keys are listed in docs/schema.md; a change that breaks a reader raises SCHEMA_VERSION.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from triptych.config import Config
+from triptych.records import Analysis, Cue, FeatureTrack, Floats, LabelScore, Segment, Times
+
+__all__ = ["SCHEMA_VERSION", "analysis_data", "analysis_text", "versions"]
+
+SCHEMA_VERSION = 1
+_TIMELINE_LABELS = 5  # over time; all labels of the whole video stand under `labels`
+
+
+def analysis_data(
+    analysis: Analysis,
+    *,
+    config: Config,
+    source: Mapping[str, Any],
+    run: Mapping[str, Any],
+    outputs: Mapping[str, str],
+    outputs_keys: Mapping[str, str],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """The content of analysis.json.
+
+    Args:
+        analysis: what was found.
+        config: the resolved configuration.
+        source: where the file is and what identifies it.
+        run: whatever may differ between two identical runs.
+        outputs: format -> name of the file written for it.
+        outputs_keys: format -> digest of what the file was made from.
+        warnings: all that should be known about this result.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": _source(analysis, source),
+        "config": config.recipe(),
+        "versions": versions(),
+        "weights": {name: _weights(track) for name, track in sorted(analysis.tracks.items())},
+        "tracks": [_track(analysis, name, t) for name, t in sorted(analysis.tracks.items())],
+        "shots": [{"start_s": s.start_s, "end_s": s.end_s} for s in analysis.shots],
+        "cues": [_cue(cue) for cue in analysis.cues],
+        "labels": [_label(label) for label in analysis.prediction.ranked],
+        "timeline": _timeline(analysis),
+        "summary": _summary(analysis),
+        "outputs": dict(outputs),
+        "outputs_keys": dict(outputs_keys),
+        "warnings": list(warnings),
+        "run": {**run, "seconds": dict(analysis.seconds), "cached": sorted(analysis.cached)},
+    }
+
+
+def analysis_text(data: Mapping[str, Any]) -> str:
+    """JSON with one key a line at the top, lists of figures kept compact.
+
+    A day of video has 86 400 steps: indented, each figure would take a line of its own.
+    """
+    rows = [f" {_compact(key)}: {_compact(plain(value))}" for key, value in data.items()]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Any value as JSON data: figures to six digits, what is no figure as null.
+
+    >>> plain({"a": (0.12345678, float("nan"), -0.0)})
+    {'a': [0.123457, None, 0.0]}
+    """
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) + 0.0 if math.isfinite(value) else None
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+@functools.cache
+def _fixed_versions() -> tuple[tuple[str, str], ...]:
+    import av
+
+    try:
+        own = importlib.metadata.version("triptych")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        own = "0+unknown"
+    libraries = {
+        name: ".".join(map(str, version)) for name, version in sorted(av.library_versions.items())
+    }
+    return (
+        ("triptych", own),
+        ("av", av.__version__),
+        *libraries.items(),
+        ("numpy", np.__version__),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what could change a result's bytes."""
+    return dict(_fixed_versions())
+
+
+def _source(analysis: Analysis, source: Mapping[str, Any]) -> dict[str, Any]:
+    media = dataclasses.asdict(analysis.info)
+    media.pop("path")  # the given mapping says where the file is
+    return {
+        **source,
+        "sha256": analysis.digest,
+        "media": media,
+        "duration_s": analysis.duration_s,
+    }
+
+
+def _weights(track: FeatureTrack) -> dict[str, Any]:
+    spec = track.spec
+    return {"name": spec.name, "version": spec.version, "sha256": spec.weights}
+
+
+def _track(analysis: Analysis, name: str, track: FeatureTrack) -> dict[str, Any]:
+    rows = len(track)
+    mask = analysis.timeline.present.get(name)
+    return {
+        "name": name,
+        "modality": track.spec.modality,
+        "rows": rows,
+        "dim": track.spec.dim,
+        "start_s": float(track.start_s[0]) if rows else None,
+        "end_s": float(track.end_s.max()) if rows else None,
+        "spec": track.spec.recipe(),
+        "present_share": float(mask.mean()) if mask is not None and len(mask) else 0.0,
+    }
+
+
+def _cue(cue: Cue) -> dict[str, Any]:
+    return {
+        "start_s": cue.start_s,
+        "end_s": cue.end_s,
+        "text": cue.text,
+        "source": cue.source,
+        "language": cue.language,
+    }
+
+
+def _label(label: LabelScore) -> dict[str, Any]:
+    parts = dict(sorted(label.contributions.items()))
+    return {"label": label.label, "score": label.score, "contributions": parts}
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "score": segment.score,
+        "words": segment.words,
+        "label": segment.label,
+    }
+
+
+def _summary(analysis: Analysis) -> dict[str, Any]:
+    summary = analysis.summary
+    return {
+        "method": summary.method,
+        "budget_s": summary.budget_s,
+        "text": summary.text,
+        "language": summary.language,
+        "segments": [_segment(s) for s in summary.segments],
+        "sentences": [_cue(cue) for cue in summary.sentences],
+    }
+
+
+def top_steps(analysis: Analysis, top: int = _TIMELINE_LABELS) -> tuple[list[str], Floats]:
+    """The video's best labels, and how each does at every step.
+
+    Returns:
+        Names, best first, and scores (T, len(names)).
+    """
+    prediction = analysis.prediction
+    column = {name: i for i, name in enumerate(prediction.labels)}
+    names = [score.label for score in prediction.ranked if score.label in column][:top]
+    steps = prediction.steps[:, [column[name] for name in names]]
+    return names, np.asarray(steps, np.float32).reshape(len(prediction.steps), len(names))
+
+
+def _timeline(analysis: Analysis) -> dict[str, Any]:
+    timeline = analysis.timeline
+    names, scores = top_steps(analysis)
+    return {
+        "start_s": _times(timeline.start_s),
+        "end_s": _times(timeline.end_s),
+        "labels": names,
+        "method": analysis.prediction.method,
+        "scores": [[round(float(x), 6) for x in row] for row in scores],
+        "scored": np.asarray(analysis.prediction.step_present, np.uint8).tolist(),
+        "present": {
+            name: np.asarray(mask, np.uint8).tolist()
+            for name, mask in sorted(timeline.present.items())
+        },
+    }
+
+
+def _times(times: Times) -> list[float]:
+    return [round(float(t), 6) for t in times]

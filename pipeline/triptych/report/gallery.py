@@ -1,0 +1,87 @@
+"""index.html: all videos of a run at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from triptych.report.templating import render
+from triptych.report.text import clock, href, one_line, percent
+from triptych.report.words import Words, words_for
+
+__all__ = ["gallery_html"]
+
+_STATES = ("done", "cached", "partial", "failed", "skipped")
+_SHOWN = frozenset(("done", "cached", "partial"))
+
+
+def gallery_html(rows: Sequence[Mapping[str, Any]], *, totals: Mapping[str, Any]) -> str:
+    """The content of index.html.
+
+    Args:
+        rows: as for `write_run`.
+        totals: `language` chooses the page's language, otherwise English.
+    """
+    ui = words_for(str(totals.get("language") or ""))
+    counts = {state: sum(row["state"] == state for row in rows) for state in _STATES}
+    seconds = sum(float(row.get("duration_s") or 0.0) for row in rows)
+    return render(
+        "index.html.j2",
+        styles=("style.css", "index.css"),
+        script="index.js",
+        ui={name: getattr(ui, name) for name in ui.__dataclass_fields__},
+        title=f"Triptych · {len(rows)}",
+        counts=[(state, getattr(ui, state), n) for state, n in counts.items() if n],
+        total=clock(seconds),
+        videos=len(rows),
+        cards=[_card(i, row, ui) for i, row in enumerate(rows) if row["state"] in _SHOWN],
+        failures=[_failure(row, ui) for row in rows if row["state"] not in _SHOWN],
+    )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return one_line(str(row.get("relative") or row["path"])) or "-"
+
+
+def _link(row: Mapping[str, Any], *formats: str) -> str:
+    """Link to the first of a video's files that was written, empty without any."""
+    outputs = row.get("outputs") or {}
+    file = next((outputs[name] for name in formats if name in outputs), "")
+    folder = str(row.get("folder") or "")
+    return href(f"{folder}/{file}" if folder else str(file)) if file else ""
+
+
+def _card(order: int, row: Mapping[str, Any], ui: Words) -> dict[str, Any]:
+    labels = [(one_line(str(name)), float(score)) for name, score in row.get("labels") or ()]
+    name, text = _name(row), one_line(str(row.get("text") or ""))
+    folder, _, file = name.replace("\\", "/").rpartition("/")
+    seconds = row.get("duration_s")
+    warnings = [one_line(str(warning)) for warning in row.get("warnings") or ()]
+    return {
+        "order": order,
+        "file": file or name,
+        "inside": folder,
+        "link": _link(row, "html", "md", "json"),
+        "poster": _link(row, "poster", "storyboard"),
+        "seconds": float(seconds or 0.0),
+        "clock": "" if seconds is None else clock(float(seconds)),
+        "labels": [(label, percent(score)) for label, score in labels[:3]],
+        "state": str(row["state"]),
+        "state_name": getattr(ui, str(row["state"]), str(row["state"])),
+        "text": text,
+        "warnings": warnings,
+        "search": " ".join((name, text, *(label for label, _ in labels))).lower(),
+        "path": name,
+    }
+
+
+def _failure(row: Mapping[str, Any], ui: Words) -> dict[str, Any]:
+    state = str(row["state"])
+    return {
+        "name": _name(row),
+        "state": state,
+        "state_name": getattr(ui, state, state),
+        "stage": one_line(str(row.get("stage") or "")),
+        "error": one_line(str(row.get("error") or "")),
+        "remedy": one_line(str(row.get("remedy") or "")),
+    }

@@ -1,0 +1,101 @@
+"""summary.md: labels, key moments and words of one video, for reading.
+
+Subtitles and file names are untrusted: they are shown as they read, never as markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from triptych.records import Analysis
+from triptych.report.text import clock, one_line, percent
+from triptych.report.words import Words, words_for
+
+__all__ = ["escape", "summary_text"]
+
+# An underscore within a word is harmless, and file names are full of them.
+_SPECIAL = re.compile(r"([\\`*\[\]~|#$]|(?<![^\W_])_|_(?![^\W_]))")
+_LINE_START = re.compile(r"^(\d{1,9})([.)])|^([-+=:])")
+_EXCERPT = 40  # cues; all of them stand in transcript.vtt
+_BAR = 20
+
+
+def escape(text: str) -> str:
+    """Text for one line of Markdown, every mark of its syntax made harmless.
+
+    >>> escape("<b>`x` | y</b>\\n# z")
+    '&lt;b&gt;\\\\`x\\\\` \\\\| y&lt;/b&gt; \\\\# z'
+    """
+    text = _SPECIAL.sub(r"\\\1", one_line(text).replace("&", "&amp;"))
+    text = text.replace("<", "&lt;").replace(">", "&gt;")
+    return _LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", text)
+
+
+def summary_text(analysis: Analysis, *, name: str, warnings: Sequence[str]) -> str:
+    """The content of summary.md.
+
+    Args:
+        analysis: what was found.
+        name: the file's name, the title.
+        warnings: what should be known about this result.
+    """
+    words = words_for(analysis.summary.language)
+    blocks = [
+        f"# {escape(name)}",
+        _facts(analysis, words),
+        *_paragraph(words.summary, analysis.summary.text),
+        *_labels(analysis, words),
+        *_moments(analysis, words),
+        *_transcript(analysis, words),
+        *_bullets(words.warnings, [escape(w) for w in warnings]),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _facts(analysis: Analysis, words: Words) -> str:
+    info = analysis.info
+    facts = [f"{words.duration} {clock(analysis.duration_s)}"]
+    if info.width:
+        facts.append(f"{info.width}x{info.height}")
+    facts += [codec for codec in (info.video, info.audio) if codec]
+    return " · ".join(escape(fact) for fact in facts)
+
+
+def _paragraph(title: str, text: str) -> list[str]:
+    return [f"## {title}", escape(text)] if text.strip() else []
+
+
+def _bullets(title: str, items: Sequence[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {item}" for item in items)] if items else []
+
+
+def _labels(analysis: Analysis, words: Words) -> list[str]:
+    ranked = analysis.prediction.ranked[:5]
+    if not ranked:
+        return []
+    rows = [f"| {words.label} | | {words.share} |", "| --- | --- | ---: |"]
+    for label in ranked:
+        full = round(max(0.0, min(1.0, label.score)) * _BAR)
+        bar = "█" * full + "░" * (_BAR - full)
+        rows.append(f"| {escape(label.label)} | {bar} | {escape(percent(label.score))} |")
+    return [f"## {words.labels}", "\n".join(rows)]
+
+
+def _moments(analysis: Analysis, words: Words) -> list[str]:
+    start_s = analysis.info.start_s
+    items = []
+    for segment in analysis.summary.segments:
+        times = f"{clock(segment.start_s - start_s)} - {clock(segment.end_s - start_s)}"
+        said = [escape(text) for text in (segment.label, segment.words) if text.strip()]
+        items.append(" · ".join([f"**{times}**", *said]))
+    return _bullets(words.key_moments, items)
+
+
+def _transcript(analysis: Analysis, words: Words) -> list[str]:
+    cues = [cue for cue in analysis.cues if cue.text.strip()]
+    start_s = analysis.info.start_s
+    items = [f"**{clock(c.start_s - start_s)}** {escape(c.text)}" for c in cues[:_EXCERPT]]
+    if left := len(cues) - _EXCERPT:
+        items += [words.more_cues.format(left)] if left > 0 else []
+    return _bullets(words.transcript, items)

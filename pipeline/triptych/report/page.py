@@ -1,0 +1,220 @@
+"""report.html: one file with player, timeline, transcript and key moments."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triptych.config import Config
+from triptych.records import Analysis, LabelScore
+from triptych.report.analysis import plain, versions
+from triptych.report.lanes import lane_data
+from triptych.report.pictures import best_frame, key_frames, small_jpegs
+from triptych.report.reel import stretches
+from triptych.report.templating import json_script, render
+from triptych.report.text import clean, clock, file_size, href, one_line, percent
+from triptych.report.words import Words, words_for
+
+__all__ = ["page_html"]
+
+_FRAMES, _FRAME_PX = 60, 160
+_KINDS = ("image", "audio", "text")
+
+
+def page_html(
+    analysis: Analysis,
+    *,
+    folder: Path,
+    config: Config,
+    source: Mapping[str, Any],
+    outputs: Mapping[str, str],
+    warnings: Sequence[str],
+) -> str:
+    """The content of report.html.
+
+    Args:
+        analysis: what was found.
+        folder: where the page will stand; links are relative to it.
+        config: the resolved configuration, shown in the details.
+        source: as for `write_report`.
+        outputs: the files that stand beside the page.
+        warnings: what should be known about this result.
+    """
+    ui = words_for(analysis.summary.language)
+    frames = [
+        (round(time_s - analysis.info.start_s, 3), _data_uri(jpeg))
+        for time_s, jpeg in small_jpegs(analysis.thumbnails, count=_FRAMES, short_side=_FRAME_PX)
+    ]
+    original, reel = _original(analysis, folder, source), outputs.get("reel", "")
+    moments = _moments(analysis)
+    return render(
+        "report.html.j2",
+        styles=("style.css", "report.css"),
+        script="report.js",
+        ui={name: getattr(ui, name) for name in ui.__dataclass_fields__},
+        title=one_line(Path(str(source.get("relative") or analysis.info.path)).name) or "-",
+        facts=_facts(analysis, source, ui),
+        labels=[_label(label, ui) for label in analysis.prediction.ranked[:5]],
+        kinds=_KINDS,
+        method=_method(analysis, ui),
+        summary=one_line(analysis.summary.text),
+        pictured=bool(frames),
+        original=original,
+        reel=reel,
+        cues=_cues(analysis),
+        moments=moments,
+        poster=_poster(analysis),
+        warnings=[one_line(warning) for warning in warnings],
+        tables=_tables(analysis, config, ui),
+        files=[name for name in outputs.values() if name != "report.html"],
+        duration=round(analysis.duration_s, 3),
+        data=json_script(
+            {
+                **lane_data(analysis),
+                "frames": frames,
+                "pictured": bool(analysis.info.width),
+                "original": original,
+                "reelFile": reel,
+                "reel": _relative(analysis, stretches(analysis.summary.segments)) if reel else [],
+                "lang": ui.tag,
+                "ui": _script_words(ui),
+            }
+        ),
+    )
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def _relative(analysis: Analysis, pairs: Sequence[tuple[float, float]]) -> list[list[float]]:
+    start_s = analysis.info.start_s
+    return [[round(a - start_s, 3), round(b - start_s, 3)] for a, b in pairs]
+
+
+def _original(analysis: Analysis, folder: Path, source: Mapping[str, Any]) -> str:
+    """Link to the video, or nothing where no relative one leads there."""
+    if source.get("href"):
+        return str(source["href"])
+    try:
+        path = os.path.relpath(str(source.get("path") or analysis.info.path), folder)
+    except ValueError:  # another drive
+        return ""
+    return href(path)
+
+
+def _facts(analysis: Analysis, source: Mapping[str, Any], ui: Words) -> list[str]:
+    info = analysis.info
+    facts = [clock(analysis.duration_s)]
+    if info.width:
+        facts.append(f"{info.width}\u00d7{info.height}")
+    if info.fps:
+        facts.append(f"{info.fps:.4g} fps")
+    facts += [codec for codec in (info.video, info.audio) if codec]
+    if isinstance(source.get("size"), int):
+        facts.append(file_size(source["size"]))
+    return facts
+
+
+def _method(analysis: Analysis, ui: Words) -> str:
+    method = analysis.prediction.method
+    return ui.zero_shot if method == "zero-shot" else ui.trained.format(one_line(method))
+
+
+def _label(label: LabelScore, ui: Words) -> dict[str, Any]:
+    """A chip: its bar is as long as the score, its colours share out what spoke for it."""
+    known = {kind: label.contributions.get(kind, 0.0) for kind in _KINDS}
+    whole = sum(max(0.0, value) for value in known.values())
+    full = 100 * max(0.0, min(1.0, label.score))
+    return {
+        "name": one_line(label.label),
+        "share": percent(label.score),
+        "why": ", ".join(
+            f"{getattr(ui, kind)} {value:+.2f}" for kind, value in known.items() if value
+        ),
+        "parts": [
+            {"kind": kind, "width": round(full * value / whole, 2)}
+            for kind, value in known.items()
+            if value > 0
+        ],
+    }
+
+
+def _cues(analysis: Analysis) -> list[dict[str, Any]]:
+    start_s = analysis.info.start_s
+    return [
+        {
+            "at": round(cue.start_s - start_s, 3),
+            "clock": clock(cue.start_s - start_s),
+            "text": clean(cue.text).strip(),
+        }
+        for cue in analysis.cues
+    ]
+
+
+def _poster(analysis: Analysis) -> str:
+    """What the player shows before it plays: many films begin with black."""
+    best = key_frames(analysis, 1)
+    return _data_uri(analysis.thumbnails.jpeg[best[0].index]) if best else ""
+
+
+def _moments(analysis: Analysis) -> list[dict[str, Any]]:
+    cards = []
+    for segment in analysis.summary.segments:
+        at = segment.start_s - analysis.info.start_s
+        picture = ""
+        if analysis.thumbnails.jpeg:
+            pick = best_frame(analysis.thumbnails, segment.start_s, segment.end_s)
+            picture = _data_uri(analysis.thumbnails.jpeg[pick])
+        cards.append(
+            {
+                "at": round(at, 3),
+                "clock": f"{clock(at)} – {clock(segment.end_s - analysis.info.start_s)}",
+                "label": one_line(segment.label),
+                "words": one_line(segment.words),
+                "picture": picture,
+            }
+        )
+    return cards
+
+
+def _tables(analysis: Analysis, config: Config, ui: Words) -> list[dict[str, Any]]:
+    tracks = [
+        (name, f"{len(track)} x {track.spec.dim}", track.spec.modality)
+        for name, track in sorted(analysis.tracks.items())
+    ]
+    weights = [
+        (f"{t.spec.name} {t.spec.version}", t.spec.weights or "-")
+        for _, t in sorted(analysis.tracks.items())
+    ]
+    settings = [
+        (f"{section}.{key}", ", ".join(value) if isinstance(value, list) else str(value))
+        for section, values in plain(config.recipe()).items()
+        for key, value in values.items()
+    ]
+    tables = [
+        (ui.tracks, tracks),
+        (ui.configuration, settings),
+        (ui.weights, weights),
+        (ui.versions, [*versions().items(), ("sha256", analysis.digest)]),
+    ]
+    return [{"title": title, "rows": rows} for title, rows in tables if rows]
+
+
+def _script_words(ui: Words) -> dict[str, str]:
+    return {
+        "transcript": ui.transcript,
+        "frames": ui.frames,
+        "keyMoments": ui.key_moments,
+        "shots": ui.shots,
+        "loudness": ui.loudness,
+        "spoken": ui.spoken,
+        "image": ui.image,
+        "audio": ui.audio,
+        "text": ui.text,
+        "fallbackReel": ui.fallback_reel,
+        "fallbackFrames": ui.fallback_frames,
+    }

@@ -1,0 +1,132 @@
+"""What the reports themselves say, in English and in Chinese."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Words", "words_for"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Texts of the reports; the defaults are English."""
+
+    tag: str = "en"
+    duration: str = "Duration"
+    labels: str = "Labels"
+    label: str = "Label"
+    share: str = "Share"
+    summary: str = "Summary"
+    key_moments: str = "Key moments"
+    transcript: str = "Transcript"
+    warnings: str = "Warnings"
+    details: str = "Details"
+    timeline: str = "Timeline"
+    shots: str = "Shots"
+    loudness: str = "Loudness"
+    spoken: str = "Words"
+    evidence: str = "Evidence"
+    image: str = "image"
+    audio: str = "audio"
+    text: str = "text"
+    video: str = "Video"
+    reel: str = "Highlights"
+    frames: str = "Frames"
+    files: str = "Files"
+    configuration: str = "Configuration"
+    weights: str = "Weights"
+    versions: str = "Versions"
+    tracks: str = "Tracks"
+    filter: str = "Filter"
+    find_words: str = "Find words"
+    more_cues: str = "{} more lines in transcript.vtt"
+    no_words: str = "No words were found in this video."
+    fallback_reel: str = "This browser cannot play the original; the highlights are shown instead."
+    fallback_frames: str = "This browser cannot play the original; its frames are shown instead."
+    timeline_help: str = "Click to seek. Arrow keys move by one second, with Shift by ten."
+    zero_shot: str = "labels ranked without training"
+    trained: str = "labels by {}"
+    videos: str = "Videos"
+    sort: str = "Sort by"
+    by_path: str = "Path"
+    by_duration: str = "Duration"
+    by_state: str = "State"
+    failures: str = "Failed"
+    stage: str = "Stage"
+    error: str = "Error"
+    remedy: str = "What to do"
+    nothing_found: str = "No video matches."
+    all: str = "All"
+    play: str = "Open report"
+    total: str = "in total"
+    done: str = "done"
+    cached: str = "cached"
+    partial: str = "partial"
+    failed: str = "failed"
+    skipped: str = "skipped"
+
+
+_CHINESE = Words(
+    tag="zh",
+    duration="时长",
+    labels="标签",
+    label="标签",
+    share="占比",
+    summary="摘要",
+    key_moments="关键时刻",
+    transcript="字幕文本",
+    warnings="注意事项",
+    details="详细信息",
+    timeline="时间轴",
+    shots="镜头",
+    loudness="响度",
+    spoken="话语",
+    evidence="证据",
+    image="画面",
+    audio="声音",
+    text="文字",
+    video="视频",
+    reel="精彩片段",
+    frames="画面帧",
+    files="文件",
+    configuration="配置",
+    weights="权重",
+    versions="版本",
+    tracks="特征轨",
+    filter="筛选",
+    find_words="查找字词",
+    more_cues="其余 {} 行见 transcript.vtt",
+    no_words="该视频中没有找到文字。",
+    fallback_reel="浏览器无法播放原视频，改为播放精彩片段。",
+    fallback_frames="浏览器无法播放原视频，改为显示画面帧。",
+    timeline_help="点击跳转；方向键移动一秒，按住 Shift 移动十秒。",
+    zero_shot="未经训练的标签排序",
+    trained="标签来自 {}",
+    videos="视频",
+    sort="排序",
+    by_path="路径",
+    by_duration="时长",
+    by_state="状态",
+    failures="失败",
+    stage="阶段",
+    error="错误",
+    remedy="解决办法",
+    nothing_found="没有符合条件的视频。",
+    all="全部",
+    play="打开报告",
+    total="合计",
+    done="完成",
+    cached="已缓存",
+    partial="部分完成",
+    failed="失败",
+    skipped="已跳过",
+)
+
+
+def words_for(language: str) -> Words:
+    """The texts for a language code; English where there are no others.
+
+    >>> words_for("zh-Hans").labels, words_for("und").labels
+    ('标签', 'Labels')
+    """
+    return _CHINESE if language.lower().startswith(("zh", "cmn", "chi", "zho")) else Words()

