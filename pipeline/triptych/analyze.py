@@ -37,8 +37,10 @@ from triptych.records import (
     Analysis,
     Cue,
     FeatureTrack,
+    Frames,
     MediaInfo,
     Prediction,
+    Sound,
     Timeline,
 )
 
@@ -62,6 +64,17 @@ class _CueCollector:
         return {"cues": merge_cues(cues)}
 
 
+class _Witness:
+    """Takes everything and keeps nothing, so that the whole file is read once and described."""
+
+    takes: ClassVar[tuple[type, ...]] = (Frames, Sound, Cue)
+
+    def __call__(self) -> Extraction:
+        while (yield) is not None:
+            pass
+        return {}
+
+
 @functools.cache
 def _loaded(name: str) -> Extractor:
     """Models are loaded once a process."""
@@ -69,6 +82,8 @@ def _loaded(name: str) -> Extractor:
         return ThumbnailExtractor()
     if name == "cues":
         return _CueCollector()
+    if name == "media":
+        return _Witness()
     return load(name)
 
 
@@ -252,20 +267,16 @@ def _decode(
     with stage("open", job.path, job.watch):
         media = _open(job)
     with media:
-        extractors = {name: _load(job, name) for name in missing if name != "media"}
+        extractors = {name: _load(job, name) for name in missing}
         # Whether a text track holds any words is known only after reading it.
-        if needs_asr and (asr == "always" or not media.streams.text):
+        silent = media.streams.audio is None
+        if needs_asr and not silent and (asr == "always" or not media.streams.text):
             extractors["asr"] = _recognizer(job)
         made = pump(media, extractors, watch=job.watch, **_stream_options(job, media))
-        report = media.report
-        made["media"] = {
-            "info": dataclasses.asdict(media.info),
-            "end_s": report.end_s,
-            "frames_decoded": report.frames_decoded,
-            "frames_sampled": report.frames_sampled,
-            "partial": report.partial,
-            "warnings": report.warnings,
-        }
+        if "media" in missing:
+            made["media"] = _note(media)
+        if silent:
+            made["asr"] = ()
     if needs_asr and "asr" not in made and not made.get("cues"):
         with _open(job) as again:
             hearing = {"asr": _recognizer(job)}
@@ -273,6 +284,19 @@ def _decode(
     for name, record in made.items():
         job.found[name] = record
         job.keep(keys[name], record)
+
+
+def _note(media: Media) -> dict[str, Any]:
+    """What is kept of a file so that it need not be opened again."""
+    report = media.report
+    return {
+        "info": dataclasses.asdict(media.info),
+        "end_s": report.end_s,
+        "frames_decoded": report.frames_decoded,
+        "frames_sampled": report.frames_sampled,
+        "partial": report.partial,
+        "warnings": report.warnings,
+    }
 
 
 def _load(job: _Job, name: str) -> Extractor:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 from triptych.errors import ResourceError
 
-__all__ = ["cache_dir", "published"]
+__all__ = ["cache_dir", "cache_trouble", "published"]
 
 
 def cache_dir() -> Path:
@@ -23,6 +24,16 @@ def cache_dir() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "triptych" / "Cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
+
+
+def cache_trouble() -> str:
+    """Why nothing can be kept between runs; empty when all is well."""
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_dir()):
+            return ""
+    except OSError as err:
+        return err.strerror or str(err)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ is wrong, 3 nothing succeeded, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 from triptych import __version__
 from triptych.config import FORMATS, load_config
+from triptych.console import shown
 from triptych.errors import TriptychError
 
 __all__ = ["main", "parser"]
@@ -67,7 +69,9 @@ def _add_run(commands: Any) -> None:
         help='what to look for: "cat,dog", a file with one label a line, or a built-in list '
         "(everyday)",
     )
-    run.add_argument("--preset", help="set of extractors (embedded)")
+    run.add_argument(
+        "--preset", help="set of extractors: embedded, or light for slow machines (embedded)"
+    )
     run.add_argument("--fps", type=float, help="sampled frames a second (1)")
     run.add_argument("--summary", metavar="LENGTH", help='length of the summary: "15%%" or "30s"')
     run.add_argument(
@@ -99,12 +103,14 @@ def _add_run(commands: Any) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(argv)
+    with contextlib.suppress(AttributeError):  # a name that this terminal cannot show is no end
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         if arguments.command == "run":
             return _run(arguments)
         return _doctor(arguments) if arguments.command == "doctor" else _models(arguments)
     except TriptychError as err:
-        sys.stderr.write(f"triptych: {err}\n")
+        sys.stderr.write(f"triptych: {shown(str(err))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("triptych: interrupted; the same command goes on where it stopped\n")
@@ -150,10 +156,15 @@ def _run(arguments: argparse.Namespace) -> int:
     finally:
         listener.close()
     if arguments.json:
-        sys.stdout.write(json.dumps(totals, ensure_ascii=False, indent=2) + "\n")
+        _print_json(totals)
     elif not arguments.quiet:
         console.print_closing(totals, arguments.out, sys.stdout)
     return runner.exit_code(totals)
+
+
+def _print_json(data: object) -> None:
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(data, ensure_ascii=not readable, indent=2) + "\n")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -161,7 +172,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     facts = examine()
     if arguments.json:
-        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        _print_json(facts)
     else:
         sys.stdout.writelines(f"{line}\n" for line in doctor_lines(facts))
     return 0
@@ -172,7 +183,7 @@ def _models(arguments: argparse.Namespace) -> int:
 
     rows = model_rows()
     if arguments.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        _print_json(rows)
         return 0
     for row in rows:
         state = "present" if row["present"] else f'missing: pip install "{row["install"]}"'

@@ -96,7 +96,11 @@ class Config:
         _require(0 < self.decode.fps <= 240, "decode.fps", "between 0 and 240")
         _require(16 <= self.decode.short_side <= 4096, "decode.short_side", "between 16 and 4096")
         _require(self.decode.max_pixels > 0, "decode.max_pixels", "above 0")
-        _require(self.decode.max_duration_s > 0, "decode.max_duration_s", "above 0")
+        _require(
+            0 < self.decode.max_duration_s < float("inf"),
+            "decode.max_duration_s",
+            "above 0 and finite",
+        )
         _require(self.predict.top >= 1, "predict.top", "at least 1")
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
@@ -168,6 +172,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         items = (
             [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
         )
+        if not isinstance(items, list | tuple):
+            raise UsageError(f"{where}: cannot read {value!r} as a list")
         return tuple(_coerce(args[0], item, where) for item in items)
     if isinstance(hint, types.UnionType):
         hint = next(a for a in args if a is not type(None))
@@ -176,6 +182,10 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
             return {"true": True, "false": False}[value.lower()]
         if isinstance(value, bool) != (hint is bool):
             raise ValueError("a switch where a value belongs, or the reverse")
+        if hint is str and not isinstance(value, str):
+            raise TypeError("a text is wanted")
+        if hint is int and isinstance(value, float):
+            raise ValueError("a whole number is wanted")
         return hint(value)
     except (KeyError, TypeError, ValueError) as err:
         raise UsageError(f"{where}: cannot read {value!r} as {hint.__name__}") from err
@@ -211,10 +221,14 @@ def load_config(
         section, dot, name = key.strip().partition(".")
         if not (sign and dot and name):
             raise UsageError(f"cannot read --set {text!r}", remedy="write section.key=value")
-        target = raw.setdefault(section, {})
-        if not isinstance(target, dict):
-            raise UsageError(f"{section} is a section, not a value")
-        target[name] = value.strip()
+        _section_of(raw, section)[name] = value.strip()
     for section, values in (options or {}).items():
-        raw.setdefault(section, {}).update(values)
+        _section_of(raw, section).update(values)
     return from_mapping(Config, raw)
+
+
+def _section_of(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    section = raw.setdefault(name, {})
+    if not isinstance(section, dict):
+        raise UsageError(f"config.{name} is a section, not a value")
+    return section

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, TextIO
 
-__all__ = ["Lines", "Quiet", "listener", "print_closing"]
+__all__ = ["Bar", "Lines", "Quiet", "listener", "print_closing", "shown"]
 
 Row = dict[str, Any]
 _TROUBLE = ("failed", "partial")
+# What would end a line, command the terminal, turn the text around, or has no bytes in UTF-8.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Text on one line of a terminal, whatever a file's name or its subtitles hold.
+
+    >>> print(shown("a\\nb\\x1b[31m"))
+    a\\nb\\x1b[31m
+    """
+    return _UNSAFE.sub(lambda m: m.group().encode("unicode_escape").decode(), text)
 
 
 def listener(*, quiet: bool, stream: TextIO) -> Quiet:
@@ -53,7 +65,7 @@ class Lines(Quiet):
             self._say(f"[{self._count}/{self._total}] {describe(row)}")
 
     def _say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(shown(text), file=self._stream, flush=True)
 
 
 class Bar(Quiet):
@@ -95,7 +107,7 @@ class Bar(Quiet):
         if self._progress is None:
             self._notes.append(message)
         else:
-            self._progress.console.print(f"note: {message}", markup=False, style="dim")
+            self._progress.console.print(f"note: {shown(message)}", markup=False, style="dim")
 
     def finished(self, row: Row) -> None:
         if row.get("fresh"):
@@ -105,7 +117,7 @@ class Bar(Quiet):
         self._progress.update(self._task, advance=1, rate=rate)
         if row["state"] in _TROUBLE:
             style = "red" if row["state"] == "failed" else "yellow"
-            self._progress.console.print(describe(row), markup=False, style=style)
+            self._progress.console.print(shown(describe(row)), markup=False, style=style)
 
     def close(self) -> None:
         if self._progress is not None:
@@ -147,7 +159,7 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     if shown:
         lines.append(f"open {out}/index.html")
     for line in lines:
-        print(line, file=stream)
+        print(shown(line), file=stream)
 
 
 def _table(rows: list[Row], stream: TextIO) -> None:
@@ -163,7 +175,7 @@ def _table(rows: list[Row], stream: TextIO) -> None:
         length = f"{row['duration_s']:.1f} s" if "duration_s" in row else ""
         style = {"failed": "red", "partial": "yellow"}.get(row["state"], "")
         cells = (row["relative"], row["state"], length, labels or row["error"])
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(Text(shown(cell)) for cell in cells), style=style)
     if len(rows) > 50:
         table.add_row(Text(f"and {len(rows) - 50} more in predictions.csv"), "", "", "")
     Console(file=stream).print(table)

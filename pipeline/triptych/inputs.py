@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -24,7 +25,7 @@ __all__ = ["Source", "find_sources"]
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".wmv", ".asf", ".3gp", ".3g2", ".ogv", ".vob", ".mxf", ".f4v", ".rm", ".rmvb", ".divx", ".mp3", ".wav", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif"]
+    [".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".divx", ".f4v", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".rm", ".rmvb", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv"]
 )
 
 
@@ -43,8 +44,10 @@ class Source:
 def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Source]:
     """All files to look at, in a stable order, each once.
 
-    Folders are walked recursively; hidden files, subtitle files and everything below `out` are
-    left out. Whether the rest is media is decided by content when it is opened.
+    Folders are walked recursively; hidden files, subtitle files, what is no regular file and
+    everything below `out` are left out. Whether the rest is media is decided by content when it
+    is opened. A link that leads nowhere is kept if its ending is that of media: someone should
+    hear of it.
 
     Raises:
         InputError: an input does not exist.
@@ -52,6 +55,8 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
     """
     found: list[Source] = []
     for text in map(os.fspath, inputs):
+        if not text:  # Path("") is the working folder, which an unset variable hardly means
+            raise InputError("an input is empty", remedy="check the command")
         path = Path(text)
         if path.is_dir():
             found.extend(_walk(path, out))
@@ -70,23 +75,35 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
     out = out.resolve()
     for folder, names, files in os.walk(root, followlinks=True):
         here = Path(folder)
-        names[:] = sorted(n for n in names if not n.startswith(".") and (here / n).resolve() != out)
+        above = {here.resolve(), *here.resolve().parents}  # a link to one of them has no end
+        names[:] = sorted(
+            n
+            for n in names
+            if not n.startswith(".")
+            and (real := (here / n).resolve()) != out
+            and not ((here / n).is_symlink() and real in above)
+        )
         for name in sorted(files):
             path = here / name
-            if name.startswith(".") or path.suffix.lower() in _SUBTITLES or not path.is_file():
+            expected = path.suffix.lower() in _MEDIA
+            if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
                 continue
-            yield Source(
-                path=path,
-                relative=PurePosixPath(path.relative_to(root).as_posix()),
-                expected=path.suffix.lower() in _MEDIA,
-            )
+            if path.is_file() or (expected and path.is_symlink() and not path.exists()):
+                yield Source(
+                    path=path,
+                    relative=PurePosixPath(path.relative_to(root).as_posix()),
+                    expected=expected,
+                )
 
 
 def _glob(pattern: str, out: Path) -> list[Source]:
     fixed = Path(*_before_magic(Path(pattern)))
+    out = out.resolve()
     found: list[Source] = []
     for name in sorted(glob.glob(pattern, recursive=True)):
         path = Path(name)
+        if out in path.resolve().parents:
+            continue
         if path.is_file() and path.suffix.lower() not in _SUBTITLES:
             relative = path.relative_to(fixed) if fixed != Path() else path
             parts = [p for p in relative.parts if p not in ("..", relative.anchor)]
@@ -113,11 +130,13 @@ def _manifest(path: Path) -> Iterator[Source]:
         relative = PurePosixPath(
             *(p for p in Path(name).parts if p not in ("..", ".", Path(name).anchor))
         )
+        if not relative.name:
+            raise UsageError(f"{where}: {name!r} names no file", path=path)
         start_s, end_s = (_seconds(row.get(k), f"{where}, {k}", path) for k in ("start", "end"))
         if start_s is not None or end_s is not None:
             if end_s is not None and end_s <= (start_s or 0.0):
                 raise UsageError(f"{where}: end is not after start", path=path)
-            span = f"@{start_s or 0:g}-{'' if end_s is None else f'{end_s:g}'}"
+            span = f"@{_short(start_s or 0.0)}-{'' if end_s is None else _short(end_s)}"
             relative = relative.with_name(relative.name + span)
         extra = tuple((k, str(row[k])) for k in ("label", "split", "group") if row.get(k))
         yield Source(path=media, relative=relative, start_s=start_s, end_s=end_s, extra=extra)
@@ -131,9 +150,14 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             f"cannot read the manifest: {err}", path=path, remedy="save it as UTF-8 text"
         ) from err
     if path.suffix.lower() == ".csv":
-        yield from enumerate(csv.DictReader(text.splitlines()), start=2)
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        try:
+            yield from ((reader.line_num, row) for row in reader)
+        except csv.Error as err:
+            raise UsageError(f"line {reader.line_num} is not CSV: {err}", path=path) from err
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: names and labels may hold line separators that JSON does not escape.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 row = json.loads(line)
@@ -156,6 +180,11 @@ def _seconds(value: object, where: str, path: Path) -> float | None:
     return seconds
 
 
+def _short(seconds: float) -> str:
+    """Digits enough to tell any two windows apart."""
+    return repr(seconds).removesuffix(".0")
+
+
 def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
     """Drop repetitions; give sources of one name different places, whatever their order."""
     unique: dict[tuple[str, float | None, float | None], Source] = {}
@@ -170,7 +199,7 @@ def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
 
 
 def _with_parent(source: Source) -> Source:
-    root = source.path.resolve().parents
+    root = Path(os.path.abspath(source.path)).parents
     depth = len(source.relative.parts) - 1
     parent = root[depth].name if depth < len(root) else ""
     return replace(source, relative=PurePosixPath(parent or "root") / source.relative)

@@ -30,7 +30,7 @@ class Journal:
         self.path = path
         self._old: list[Row] = self._read()
         self._known = {
-            r["fingerprint"]: r
+            (r["fingerprint"], r.get("folder")): r
             for r in self._old
             if r.get("fingerprint") and r["state"] in _LASTING
         }
@@ -38,14 +38,16 @@ class Journal:
 
     def _read(self) -> list[Row]:
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            # Not splitlines: texts may hold line separators that JSON does not escape.
+            # "replace": a line may have been cut short within a character.
+            lines = self.path.read_bytes().decode("utf-8", "replace").split("\n")
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError) as err:
+        except OSError as err:
             log.warning("%s cannot be read, everything is checked again: %s", self.path, err)
             return []
         rows = []
-        for line in lines:
+        for line in filter(None, lines):
             try:
                 row = json.loads(line)
             except ValueError:
@@ -69,8 +71,8 @@ class Journal:
 
     def finished(self, row: Row, out: Path) -> Row | None:
         """The row of an earlier run with the same answers still in place, or None."""
-        known = self._known.get(row["fingerprint"])
-        if known is None or known.get("folder") != row["folder"]:
+        known = self._known.get((row["fingerprint"], row["folder"]))
+        if known is None:
             return None
         folder = out / known["folder"]
         if not all((folder / name).is_file() for name in known.get("outputs", {}).values()):
@@ -86,7 +88,8 @@ class Journal:
         try:
             if self._file is None:
                 cut_short = self._ends_midline()
-                self._file = self.path.open("a", encoding="utf-8")
+                # File names may hold bytes that are no text; JSON knows the escapes.
+                self._file = self.path.open("a", encoding="utf-8", errors="backslashreplace")
                 if cut_short:
                     self._file.write("\n")
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")

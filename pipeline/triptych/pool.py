@@ -45,7 +45,7 @@ def work_through(
         max_workers=workers,
         max_tasks=recycle,
         initializer=_start,
-        initargs=[[p for p in sys.path if p]],
+        initargs=[[p for p in sys.path if p], logging.getLogger().getEffectiveLevel()],
         # Not forked: a fork copies locks that numerical libraries' threads may hold.
         context=get_context("spawn"),
     )
@@ -89,9 +89,10 @@ def _outcome(future: ProcessFuture, row: Row, arguments: dict[str, Any], limit_s
         return failure(row, bug, stage="worker")
 
 
-def _start(path: list[str]) -> None:
-    """Set a worker up: one inference thread, Ctrl-C left to the parent."""
+def _start(path: list[str], log_level: int) -> None:
+    """Set a worker up: one inference thread, Ctrl-C left to the parent, the parent's log level."""
     sys.path[:] = path
+    logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s")
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["MKL_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -174,7 +175,7 @@ def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:
         "size": row["size"],
         "window": [source.start_s, source.end_s],
         "manifest": dict(source.extra),
-        "href": quote(Path(link).as_posix()),
+        "href": quote(os.fsencode(Path(link).as_posix())),
     }
 
 

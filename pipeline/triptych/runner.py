@@ -10,13 +10,15 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
-from triptych.errors import OutputError, TriptychError
+from triptych.errors import InputError, OutputError, TriptychError, UsageError
 from triptych.extract.registry import preset
 from triptych.features.keys import digest_of, file_digest
 from triptych.inputs import Source, find_sources
@@ -82,6 +84,7 @@ def run_folder(
 
     began = time.monotonic()
     _check_labels(config)
+    _check_places(sources, out)
     _check_writable(out)
     for note in _what_is_missing(config):
         listener.note(note)
@@ -91,7 +94,9 @@ def run_folder(
         pending: list[tuple[Source, Row]] = []
         for source in sources:
             row = _identify(source, config)
-            if row["state"] != "failed" and (known := journal.finished(row, out)):
+            known = None if row["state"] == "failed" else journal.finished(row, out)
+            # What was passed over in a folder is a failure when the user names it.
+            if known and not (known["state"] == "skipped" and source.expected):
                 row = known | {"state": _state_again(known)}
             if row["state"]:
                 rows[row["relative"]] = row
@@ -113,6 +118,16 @@ def _check_labels(config: Config) -> None:
     from triptych.predict.vocabulary import load_vocabulary
 
     load_vocabulary(config.predict.labels)
+
+
+def _check_places(sources: Sequence[Source], out: Path) -> None:
+    for source in sources:
+        if os.path.abspath(out / source.relative) == os.path.abspath(source.path):
+            raise UsageError(
+                "the folder of its results would be the file itself",
+                path=source.path,
+                remedy="choose another folder for the results",
+            )
 
 
 def _check_writable(out: Path) -> None:
@@ -154,7 +169,10 @@ def _identify(source: Source, config: Config) -> Row:
         **dict(source.extra),
     }
     try:
-        row["size"] = source.path.stat().st_size
+        status = source.path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+            raise InputError("not a file", path=source.path, remedy="give files or folders")
+        row["size"] = status.st_size
         row["sha256"] = file_digest(source.path)
         row["fingerprint"] = _fingerprint(source, config, row["sha256"])
     except (TriptychError, OSError) as err:
@@ -205,6 +223,11 @@ def _work(
         return
     from triptych.pool import work_through
 
+    if trouble := cache_trouble():
+        listener.note(
+            f"nothing is kept for the next run: {cache_dir()}: {trouble} "
+            "(set TRIPTYCH_CACHE to a folder that you may write to)"
+        )
     if unprepared():
         listener.note("preparing the models for this machine, once")
     cores = os.cpu_count() or 1
@@ -230,8 +253,6 @@ def _work(
 
 def unprepared() -> bool:
     """Whether models must still be made ready for this machine."""
-    from triptych.cache import cache_dir
-
     return not (cache_dir() / "prepared").is_dir()
 
 

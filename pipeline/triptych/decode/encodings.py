@@ -4,8 +4,8 @@ Marks and structure decide first (BOMs, zero bytes, valid UTF-8), as they are ce
 left is told by letters: each reading is scored by the share of its characters, ASCII aside,
 that are common in a language written that way. A wrong reading shows them hardly ever.
 
-charset-normalizer 3.5 was tried for this and read 34 of 38 files of chardet's collection
-against 38 here; of one-cue samples it found few, as it judges by whole paragraphs.
+charset-normalizer 3.5 was tried for this. It read 34 of the 38 files of chardet's collection and
+500 of 787 files of a single cue in ten languages; this reads 38 and 749.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _utf8(data: bytes) -> str:
     """utf-8 when the bytes are valid, or so nearly valid that a few must be damage."""
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    if bad == 0:
+    if text.encode() == data:  # a U+FFFD of the file's own is no damage
         return "utf-8"
     good = sum(c >= "\x80" for c in text) - bad
     return "utf-8" if good > 20 * bad else ""

@@ -53,10 +53,11 @@ class Sampler:
         """
         if self._time(self._next) + _TOLERANCE_S >= following_s:
             return False
-        index = int(np.ceil((following_s - self._start_s - _TOLERANCE_S) * self._fps))
+        # A guess that rounding cannot bring above the first time not yet shown.
+        index = max(int((following_s - self._start_s) * self._fps) - 1, self._next + 1)
         while self._time(index) + _TOLERANCE_S < following_s:
             index += 1
-        self._next = max(index, self._next + 1)
+        self._next = index
         return True
 
     def _time(self, index: int) -> float:

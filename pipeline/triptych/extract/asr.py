@@ -24,6 +24,9 @@ _RATE_HZ = 16_000
 _MOST = 120 * _RATE_HZ  # samples recognised at once: memory does not grow with the length
 _LOOPING = 2.4  # compression ratio of a text that repeats itself, Whisper's own limit
 _UNLIKELY = -1.0  # mean log-probability below which silence is the better guess
+# Over music and noise Whisper likes to hear "Hmm": a lone short word is believed only where the
+# model itself does not rather hear no speech.
+_SHORT, _DOUBTFUL = 8, 0.5
 # Whisper writes traditional characters for some Mandarin; a simplified prompt settles it.
 _PROMPTS = {"zh": "以下是普通话的句子。"}
 
@@ -32,7 +35,7 @@ class SpeechRecognizer:
     """Sound to cues. The language is detected in the first speech and kept."""
 
     takes: ClassVar[tuple[type, ...]] = (Sound,)
-    version = 1
+    version = 2
 
     def __init__(self, language: str = "") -> None:
         self._language = language
@@ -81,7 +84,7 @@ class SpeechRecognizer:
                 language=info.language,
             )
             for s in segments
-            if s.text.strip() and s.compression_ratio < _LOOPING and s.avg_logprob > _UNLIKELY
+            if _plausible(s)
         ]
         return cues, info.language
 
@@ -96,6 +99,15 @@ class SpeechRecognizer:
             initial_prompt=_PROMPTS.get(language),
         )
         return segments, info
+
+
+def _plausible(segment: Any) -> bool:
+    """Whether a segment is likely to be something that was said."""
+    text = segment.text.strip()
+    if not text or segment.compression_ratio >= _LOOPING or segment.avg_logprob <= _UNLIKELY:
+        return False
+    single = len(text) < _SHORT and " " not in text
+    return not (single and segment.no_speech_prob > _DOUBTFUL)
 
 
 def _without_loops(cues: list[Cue]) -> tuple[Cue, ...]:

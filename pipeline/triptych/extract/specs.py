@@ -119,4 +119,7 @@ BUILTIN: dict[str, Entry] = {
     )
 }
 
-PRESETS: dict[str, tuple[str, ...]] = {"embedded": tuple(BUILTIN)}
+PRESETS: dict[str, tuple[str, ...]] = {
+    "embedded": tuple(BUILTIN),
+    "light": ("image", "shots", "audio", "text"),  # for slow machines: nothing of Whisper's size
+}

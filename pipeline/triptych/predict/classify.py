@@ -2,8 +2,8 @@
 
 What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
 sentence embeddings of the cues, what is heard through the words for speech, singing and music.
-Every label is judged against how close it is to things in general, since some words are close to
-everything. Scores rank labels; they are no probabilities of being right.
+Likeness is the plain cosine: judging a label against its likeness to things in general lost 8 of
+191 probes (docs/decisions.md). Scores rank labels; they are no probabilities of being right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triptych.extract.imagenet import class_vectors, conse
+from triptych.extract.imagenet import conse
 from triptych.extract.text import embed_texts
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
@@ -22,7 +22,8 @@ __all__ = ["label_vectors", "zero_shot"]
 
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
-_TRUST: Mapping[str, float] = {"image": 1.0, "text": 1.6, "audio": 0.35}
+_TRUST: Mapping[str, float] = {"image": 1.0, "text": 2.0, "audio": 0.25}
+_SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about .1
 _HEARD = ("a person talking", "a person singing a song", "music playing")
 # A modality that is present in less than this share of the steps counts in proportion.
 _FULL_PRESENCE = 0.3
@@ -53,8 +54,6 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
         vocabulary: at least one label.
     """
     labels = label_vectors(vocabulary)
-    background = class_vectors() @ labels.T  # (1000, L): how close a label is to anything
-    centre, spread = background.mean(axis=0), background.std(axis=0) + 1e-6
     evidence = _evidence(timeline)
     steps = np.zeros((len(timeline), len(labels)), np.float32)
     present = np.zeros(len(timeline), bool)
@@ -63,12 +62,12 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
         here = found.weight > 0
         if not here.any():
             continue
-        standing = (found.vectors @ labels.T - centre) / spread
-        steps[here] += _TRUST[name] * _centred(standing[here])
+        scale = _TRUST[name] * _SHARPNESS
+        steps[here] += scale * _centred(found.vectors[here] @ labels.T)
         present |= here
         whole = _unit((found.vectors * found.weight[:, None]).sum(axis=0, keepdims=True))
         share = min(1.0, float(here.mean()) / _FULL_PRESENCE)
-        parts[name] = _TRUST[name] * share * _centred((whole @ labels.T - centre) / spread)[0]
+        parts[name] = scale * share * _centred(whole @ labels.T)[0]
     logits = sum(parts.values(), np.zeros(len(labels), np.float32))
     scores = _softmax(logits)
     ranked = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def load_vocabulary(spec: str, *, language: str = "en") -> Vocabulary:
     typed = spec.strip()
     if typed in BUILT_IN:
         return _checked(_built_in(typed, chinese=language.lower().startswith("zh")), source=typed)
-    path = Path(typed).expanduser()
+    path = Path(os.path.expanduser(typed))  # unlike Path's own, it lets `~nobody` stand
     if typed and _is_file(path):
         return _checked(_from_file(path), source=typed)
     if _looks_like_path(typed):

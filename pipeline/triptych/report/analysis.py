@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.metadata
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych import __version__
 from triptych.config import Config
 from triptych.records import Analysis, Cue, FeatureTrack, Floats, LabelScore, Segment, Times
 
@@ -101,15 +101,11 @@ def plain(value: Any) -> Any:
 def _fixed_versions() -> tuple[tuple[str, str], ...]:
     import av
 
-    try:
-        own = importlib.metadata.version("triptych")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        own = "0+unknown"
     libraries = {
         name: ".".join(map(str, version)) for name, version in sorted(av.library_versions.items())
     }
     return (
-        ("triptych", own),
+        ("triptych", __version__),
         ("av", av.__version__),
         *libraries.items(),
         ("numpy", np.__version__),
@@ -129,6 +125,8 @@ def _source(analysis: Analysis, source: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": analysis.digest,
         "media": media,
         "duration_s": analysis.duration_s,
+        "frames_decoded": analysis.frames_decoded,
+        "partial": analysis.partial,
     }
 
 

@@ -204,7 +204,9 @@ def _placed(reader: StretchReader, start_s: float, samples: int) -> Iterator[tup
         if resampler is None or kind != signature or abs(stated - at) > _SLIP_S * RATE_HZ:
             for block in _resampled(resampler, None):
                 yield at, block
-            resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)
+            # Mono stays mono here: mixed to stereo it would lose 3 dB.
+            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE_HZ)
             signature, at = kind, stated
         frame.pts = None  # time is counted here; a second opinion would only disagree
         for block in _resampled(resampler, frame):
@@ -219,7 +221,7 @@ def _resampled(resampler: av.AudioResampler | None, frame: Frame | None) -> Iter
     if resampler is not None:
         for out in resampler.resample(frame):
             block = np.nan_to_num(out.to_ndarray().astype(np.float32, copy=False))
-            yield np.clip(block, -1.0, 1.0)
+            yield np.clip(np.broadcast_to(block, (2, block.shape[1])), -1.0, 1.0)
 
 
 def _faded(block: Floats, at: int, samples: int) -> Floats:

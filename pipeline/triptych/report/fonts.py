@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from PIL import ImageDraw, ImageFont, features
+from PIL import ImageDraw, ImageFont
 
 from triptych.report.text import has_cjk
 
@@ -51,7 +51,7 @@ _CJK_NAMES = (
     "malgun",
 )
 # The packaged font has several forms of a character; these are the simplified Chinese ones.
-_LANGUAGE = "zh-Hans" if features.check("raqm") else None
+_LANGUAGE = "zh-Hans"
 _NEVER_FIRST = frozenset("，。、；：！？）》」』”’…,.;:!?)]}%")  # of a line
 _OTHER_NAMES = ("dejavusans", "notosansregular", "arial", "segoeui", "freesans", "notosansarabic")
 
@@ -188,8 +188,11 @@ def draw_text(
     x, y = xy
     fonts = _chain(size)
     for i, part in _runs(text, size):
-        draw.text((x, y), part, font=fonts[i], fill=fill, anchor="ls", language=_LANGUAGE)
-        x += fonts[i].getlength(part)
+        font = fonts[i]
+        shaped = font.layout_engine == ImageFont.Layout.RAQM  # the other knows no languages
+        language = _LANGUAGE if shaped else None
+        draw.text((x, y), part, font=font, fill=fill, anchor="ls", language=language)
+        x += font.getlength(part)
 
 
 def wrap(text: str, *, size: int, width: float, lines: int) -> list[str]:

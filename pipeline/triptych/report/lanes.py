@@ -24,6 +24,7 @@ def lane_data(analysis: Analysis) -> dict[str, Any]:
     begin = analysis.timeline.start_s[edges[:-1]] - start_s
     end = analysis.timeline.end_s[edges[1:] - 1] - start_s if len(edges) > 1 else begin
     return {
+        "begin": round(float(begin[0]), 3) if len(begin) else 0.0,
         "duration": round(float(end[-1]), 3) if len(end) else 0.0,
         "bins": {"start": _rounded(begin), "end": _rounded(end)},
         "labels": _labels(analysis, edges),

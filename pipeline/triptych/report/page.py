@@ -49,7 +49,7 @@ def page_html(
         for time_s, jpeg in small_jpegs(analysis.thumbnails, count=_FRAMES, short_side=_FRAME_PX)
     ]
     original, reel = _original(analysis, folder, source), outputs.get("reel", "")
-    moments = _moments(analysis)
+    moments, lanes = _moments(analysis), lane_data(analysis)
     return render(
         "report.html.j2",
         styles=("style.css", "report.css"),
@@ -70,10 +70,11 @@ def page_html(
         warnings=[one_line(warning) for warning in warnings],
         tables=_tables(analysis, config, ui),
         files=[name for name in outputs.values() if name != "report.html"],
-        duration=round(analysis.duration_s, 3),
+        begin=lanes["begin"],
+        end=lanes["duration"],
         data=json_script(
             {
-                **lane_data(analysis),
+                **lanes,
                 "frames": frames,
                 "pictured": bool(analysis.info.width),
                 "original": original,

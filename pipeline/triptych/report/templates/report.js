@@ -5,8 +5,9 @@
   const $ = (id) => document.getElementById(id);
   const player = $("player"), frame = $("frame"), stamp = $("stamp"), note = $("note");
   const buttons = [...document.querySelectorAll("[data-mode]")];
-  const span = Math.max(data.duration, 0.001);
-  let mode = "", now = 0;
+  const span = Math.max(data.duration - data.begin, 0.001);  // of a window, its own length
+  const share = (t) => `${Math.min(100, Math.max(0, (100 * (t - data.begin)) / span))}%`;
+  let mode = "", now = data.begin;
 
   const clock = (t) => {
     const s = Math.max(0, Math.floor(t + 1e-6)), m = Math.floor(s / 60) % 60;
@@ -85,7 +86,7 @@
   }
 
   function seek(t) {
-    now = Math.min(Math.max(0, t), data.duration);
+    now = Math.min(Math.max(data.begin, t), data.duration);
     if (mode === "reel") {
       const at = toReel(now);
       if (at !== null) player.currentTime = at;
@@ -97,7 +98,7 @@
   }
   function show(t) {
     now = t;
-    $("head").style.left = `${(100 * t) / span}%`;
+    $("head").style.left = share(t);
     plot.setAttribute("aria-valuenow", t.toFixed(1));
     plot.setAttribute("aria-valuetext", clock(t));
     if (mode === "frames") {
@@ -152,7 +153,7 @@
       const aspect = first.naturalWidth ? first.naturalWidth / first.naturalHeight : 16 / 9;
       const step = Math.max(26, Math.min(h * aspect, 2 * h));
       for (let left = 0; left < width; left += step) {
-        const t = ((left + step / 2) / width) * span;
+        const t = data.begin + ((left + step / 2) / width) * span;
         const image = images[Math.max(0, last(images, t, (f) => f[0]))][1];
         if (!image.naturalWidth) continue;
         const w = Math.min(step - 1, width - left), scale = Math.max(w / image.naturalWidth, h / image.naturalHeight);
@@ -215,7 +216,7 @@
     canvas.style.height = `${total}px`;
     const c = canvas.getContext("2d");
     c.scale(ratio, ratio);
-    const x = (t) => (t / span) * width;
+    const x = (t) => ((t - data.begin) / span) * width;
     let y = 0;
     for (const l of lanes) {
       l.draw(c, x, y, l.height, width);
@@ -232,9 +233,9 @@
     const step = steps.find((s) => (width * s) / span >= 64) || 14400;
     c.fillStyle = color("faint");
     c.font = "11px system-ui, sans-serif";
-    for (let t = 0; t <= span; t += step) {
+    for (let t = Math.ceil(data.begin / step) * step; t <= data.duration; t += step) {
       const text = clock(t), w = c.measureText(text).width;
-      c.textAlign = t === 0 ? "left" : "center";
+      c.textAlign = x(t) < w / 2 ? "left" : "center";
       if (x(t) + w / 2 <= width) c.fillText(text, x(t), total - 4);
     }
   }
@@ -247,13 +248,13 @@
 
   const at = (event) => {
     const box = plot.getBoundingClientRect();
-    return (Math.min(Math.max(0, event.clientX - box.left), box.width) / box.width) * span;
+    return (Math.min(Math.max(0, event.clientX - box.left), box.width) / box.width) * span + data.begin;
   };
   function hover(event) {
     const t = at(event), width = plot.clientWidth, i = cueAt(t);
     ghost.hidden = tip.hidden = false;
-    ghost.style.left = `${(100 * t) / span}%`;
-    tip.style.left = `${Math.min(Math.max(95, (t / span) * width), Math.max(95, width - 95))}px`;
+    ghost.style.left = share(t);
+    tip.style.left = `${Math.min(Math.max(95, ((t - data.begin) / span) * width), Math.max(95, width - 95))}px`;
     const bin = Math.max(0, last(bins.start, t, (s) => s));
     const best = data.labels.reduce((a, l) => (!a || l.values[bin] > a.values[bin] ? l : a), null);
     const source = picture(t), image = tip.querySelector("img");
@@ -281,7 +282,7 @@
   plot.addEventListener("keydown", (event) => {
     const by = event.shiftKey ? 10 : 1;
     const to = { ArrowRight: now + by, ArrowLeft: now - by, ArrowUp: now + by, ArrowDown: now - by,
-      PageUp: now + 60, PageDown: now - 60, Home: 0, End: data.duration }[event.key];
+      PageUp: now + 60, PageDown: now - 60, Home: data.begin, End: data.duration }[event.key];
     if (to !== undefined) { event.preventDefault(); seek(to); }
     else if (event.key === " " && mode !== "frames") {
       event.preventDefault();
