@@ -23,9 +23,9 @@ from triptych.events import Stopwatch, stage
 from triptych.extract.asr import SpeechRecognizer
 from triptych.extract.drive import pump
 from triptych.extract.engine import engine_name
-from triptych.extract.registry import Entry, Extraction, Extractor, load, preset
+from triptych.extract.registry import Extraction, Extractor, load, preset
 from triptych.extract.shots import shots_of
-from triptych.extract.specs import SPEECH, TEXT
+from triptych.extract.specs import ASR_VERSION, SPEECH, TEXT, Entry
 from triptych.extract.thumbnails import ThumbnailExtractor
 from triptych.features.keys import digest_of, entry_key, file_digest
 from triptych.features.store import FeatureStore, Storable
@@ -226,7 +226,7 @@ def _recipes(job: _Job) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _asr_recipe(job: _Job) -> dict[str, Any]:
     return {
-        "version": SpeechRecognizer.version,
+        "version": ASR_VERSION,
         "weights": SPEECH.weights,
         "language": job.config.extract.language,
     }

@@ -142,9 +142,9 @@ def describe(row: Row) -> str:
 def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     """The closing table, what failed, and where the results are."""
     rows = totals["rows"]
-    shown = [r for r in rows if r["state"] != "skipped"]
+    listed = [r for r in rows if r["state"] != "skipped"]
     if stream.isatty():
-        _table(shown, stream)
+        _table(listed, stream)
     counts = {k: v for k, v in totals["states"].items() if v}
     said = ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing to do"
     lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
@@ -156,7 +156,7 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     if counts.get("cached") and not totals["frames_decoded"]:
         lines.append("nothing was decoded: the answers were there already")
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
-    if shown:
+    if listed:
         lines.append(f"open {out}/index.html")
     for line in lines:
         print(shown(line), file=stream)

@@ -54,7 +54,7 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
         UsageError: a manifest cannot be read.
     """
     found: list[Source] = []
-    for text in map(os.fspath, inputs):
+    for text in (os.fspath(i) for i in inputs):
         if not text:  # Path("") is the working folder, which an unset variable hardly means
             raise InputError("an input is empty", remedy="check the command")
         path = Path(text)

@@ -11,12 +11,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from triptych.config import Config
 from triptych.errors import NotMediaError, ResourceError
@@ -53,21 +53,22 @@ def work_through(
         try:
             if prepare:
                 pool.schedule(_prepare).result()
-            futures: dict[ProcessFuture, Job] = {
+            futures: dict[Future[Row], Job] = {
                 pool.schedule(_one, kwargs=arguments, timeout=limit_s): (row, arguments, limit_s)
                 for row, arguments, limit_s in jobs
             }
-            waiting = set(futures)
+            waiting: set[Future[Row]] = set(futures)
             while waiting:
                 ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in ended:
                     yield _outcome(future, *futures[future])
         except BaseException:
-            pool.stop()  # the others' unfinished work is lost, what is finished is written
+            pool.stop()  # type: ignore[no-untyped-call]
+            # The others' unfinished work is lost, what is finished is written
             raise
 
 
-def _outcome(future: ProcessFuture, row: Row, arguments: dict[str, Any], limit_s: float) -> Row:
+def _outcome(future: Future[Row], row: Row, arguments: dict[str, Any], limit_s: float) -> Row:
     try:
         result: Row = future.result()
         return result

@@ -20,6 +20,7 @@ from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
 from triptych.errors import InputError, OutputError, TriptychError, UsageError
 from triptych.extract.registry import preset
+from triptych.extract.specs import ASR_VERSION
 from triptych.features.keys import digest_of, file_digest
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, failure
@@ -199,7 +200,7 @@ def _fingerprint(source: Source, config: Config, digest: str) -> str:
                 for entry in preset(config.extract.preset)
                 if not entry.missing()
             ],
-            "asr": importlib.util.find_spec("faster_whisper") is not None,
+            "asr": importlib.util.find_spec("faster_whisper") is not None and ASR_VERSION,
             "version": [__version__, _REPORT_VERSION],
         }
     )

@@ -94,7 +94,7 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
     except av.error.FFmpegError as err:
         if _looks_like_media(head):
             raise DecodeError(
-                f"damaged: {os.strerror(err.errno) if err.errno < 1000 else err.strerror}",
+                f"damaged: {err.strerror}",
                 path=path,
                 remedy="the file may be truncated; copy or download it again",
             ) from err

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import av.error
@@ -207,7 +207,7 @@ class Media:
             (self.streams.video, run.no_picture),
             (self.streams.audio, run.no_sound),
         ):
-            if stream in wanted and missing:
+            if stream is not None and stream in wanted and missing:
                 report.partial = True
                 report.warnings.append(f"nothing of the {stream.type} stream could be decoded")
         if report.errors:
@@ -314,14 +314,15 @@ class _Pass:
                 break
         yield from self._finish()
 
-    def _decode(self, packet: av.Packet) -> Iterator[Chunk]:
+    def _decode(self, packet: av.Packet[Any]) -> Iterator[Chunk]:
         kind, index = packet.stream.type, packet.stream.index
         if kind == "subtitle":
             for cue in self._cues[index].feed(packet):
                 if cue.end_s > self.start_s and cue.start_s < self.stop_s:
                     yield cue
             return
-        for frame in packet.decode():
+        decoded: list[Any] = packet.decode()
+        for frame in decoded:
             if isinstance(frame, av.VideoFrame):
                 self.media.report.frames_decoded += 1
                 if frames := self._picture.feed(frame):
@@ -329,7 +330,7 @@ class _Pass:
                 if self._picture.past:
                     self._past.add(index)
                     return
-            elif isinstance(frame, av.AudioFrame):
+            else:
                 if self._after_stop(frame):
                     self._past.add(index)
                     return

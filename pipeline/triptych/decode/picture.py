@@ -129,7 +129,8 @@ class PictureStream:
         scaled = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
         )
-        return upright(scaled.to_ndarray(), frame.rotation)
+        pixels = scaled.to_ndarray().astype(np.uint8, copy=False)
+        return upright(pixels, frame.rotation)
 
 
 class _Clock:
@@ -153,4 +154,4 @@ class _Clock:
         ticks = frame.pts
         if frame.dts is not None and (ticks is None or self._faults["pts"] > self._faults["dts"]):
             ticks = frame.dts
-        return None if ticks is None else float(ticks * frame.time_base)
+        return None if ticks is None or not frame.time_base else float(ticks * frame.time_base)

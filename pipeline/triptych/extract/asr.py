@@ -35,7 +35,6 @@ class SpeechRecognizer:
     """Sound to cues. The language is detected in the first speech and kept."""
 
     takes: ClassVar[tuple[type, ...]] = (Sound,)
-    version = 2
 
     def __init__(self, language: str = "") -> None:
         self._language = language

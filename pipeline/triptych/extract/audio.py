@@ -34,7 +34,7 @@ def _dct() -> Floats:
 
 def mfcc(log_mel: Floats) -> Floats:
     """Cepstral coefficients (T, 20) of log10 mel power (T, 80)."""
-    return 10.0 * log_mel @ _dct()
+    return np.float32(10.0) * (log_mel @ _dct())
 
 
 def onset_strength(log_mel: Floats, before: Floats | None) -> Floats:
@@ -44,9 +44,9 @@ def onset_strength(log_mel: Floats, before: Floats | None) -> Floats:
         log_mel: (T, 80), T > 0.
         before: the column before the first, or None at the start.
     """
-    first = log_mel[:1] if before is None else before[None]
+    first: Floats = log_mel[:1] if before is None else before[None]
     rise = np.diff(np.concatenate([first, log_mel]), axis=0)
-    return 10.0 * np.maximum(rise, 0.0).mean(axis=1)
+    return (10.0 * np.maximum(rise, 0.0).mean(axis=1)).astype(np.float32)
 
 
 class AudioExtractor:
@@ -57,7 +57,8 @@ class AudioExtractor:
     def __call__(self) -> Extraction:
         timbre: list[Floats] = []
         levels: list[Floats] = []
-        columns, before = np.zeros((0, N_MELS), np.float32), None
+        columns = np.zeros((0, N_MELS), np.float32)
+        before: Floats | None = None
         samples, start_s, end_s = np.zeros(0, np.float32), 0.0, 0.0
         while (chunk := (yield)) is not None:
             if isinstance(chunk, Sound):

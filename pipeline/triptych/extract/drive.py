@@ -54,7 +54,7 @@ def pump(
     chunks = iter(
         media.stream(
             pictures=Frames in takes,
-            sound=bool(takes & {Sound, Spectrogram}),
+            sound=Sound in takes or Spectrogram in takes,
             text=Cue in takes,
             **options,
         )

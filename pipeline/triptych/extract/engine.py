@@ -53,7 +53,8 @@ def load_engine(build: Build, *, key: str, input_size: int) -> Engine:
 def _torch_engine(build: Build) -> Engine:
     import torch
 
-    network = build().eval().to(memory_format=torch.channels_last)
+    network = build().eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(rgb: Pixels) -> tuple[Floats, ...]:
         with torch.inference_mode():

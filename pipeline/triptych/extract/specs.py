@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from triptych.extract.weights import WEIGHTS
 from triptych.spec import Spec
 
-__all__ = ["BUILTIN", "PRESETS", "Entry"]
+__all__ = ["ASR_VERSION", "BUILTIN", "PRESETS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class Entry:
         """Modules that are not installed."""
         return tuple(m for m in self.modules if importlib.util.find_spec(m) is None)
 
+
+ASR_VERSION = 2  #: of speech recognition: what is kept, and how it is asked for
 
 _LITE0 = WEIGHTS["efficientnet-lite0"].sha256
 _WHISPER = WEIGHTS["whisper-base"].sha256

@@ -7,6 +7,7 @@ chosen. Pieces are taken greedily until the length budget is used up.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def _pieces(timeline: Timeline, shots: Sequence[Shot], budget_s: float) -> list[
     for start_s, end_s in spans:
         count = max(1, int(np.ceil(round((end_s - start_s) / longest, 6))))
         edges = np.linspace(start_s, end_s, count + 1).round(6)
-        pieces += [_Piece(float(a), float(b)) for a, b in zip(edges, edges[1:]) if b > a]
+        pieces += [_Piece(float(a), float(b)) for a, b in itertools.pairwise(edges) if b > a]
     return pieces
 
 

@@ -1,0 +1,194 @@
+"""Any sound becomes mono 16 kHz in chunks of ten seconds, on the container's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import synth
+
+from triptych.decode import open_media
+from triptych.decode.sound import CHUNK_S, MonoStream
+from triptych.records import Frames, Sound
+
+CHUNK = int(CHUNK_S * synth.RATE_HZ)
+
+
+def heard(frames: Iterable[av.AudioFrame]) -> tuple[MonoStream, list[Sound]]:
+    stream = MonoStream(rate_hz=synth.RATE_HZ)
+    chunks = [sound for frame in frames for sound in stream.feed(frame)]
+    return stream, [*chunks, *stream.finish()]
+
+
+def joined(chunks: list[Sound]) -> np.ndarray:
+    for before, after in zip(chunks, chunks[1:], strict=False):
+        assert after.start_s == pytest.approx(before.end_s, abs=1e-9), "a hole between chunks"
+    return np.concatenate([c.samples for c in chunks])
+
+
+def read(path: Path) -> np.ndarray:
+    with open_media(path) as media:
+        return joined([c for c in media.stream() if isinstance(c, Sound)])
+
+
+def pitch(wave: np.ndarray) -> float:
+    """The loudest frequency, in Hz."""
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
+    return float(np.argmax(spectrum) * synth.RATE_HZ / len(wave))
+
+
+@pytest.mark.parametrize("seconds", [0.05, 9.99, 10.0, 23.7])
+def test_all_chunks_but_the_last_have_the_same_length(seconds: float) -> None:
+    wave = synth.tone(440, seconds)
+    _, chunks = heard([synth.audio_frame(wave, rate=synth.RATE_HZ, at=0)])
+    assert [len(c.samples) for c in chunks[:-1]] == [CHUNK] * (len(chunks) - 1)
+    assert 0 < len(chunks[-1].samples) <= CHUNK
+    np.testing.assert_allclose(joined(chunks), wave, atol=1e-6)
+
+
+def test_no_frames_are_no_sound() -> None:
+    stream, chunks = heard([])
+    assert chunks == [] and stream.end_s is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "layout", "format"),
+    [
+        (8_000, "mono", "u8"),
+        (22_050, "stereo", "s16"),
+        (44_100, "5.1", "flt"),
+        (48_000, "mono", "s16"),
+        (192_000, "stereo", "flt"),
+        (16_000, "mono", "flt"),
+    ],
+)
+def test_rates_layouts_and_formats_sound_the_same(rate: int, layout: str, format: str) -> None:
+    wave = synth.tone(700, 2.0, rate)
+    _, chunks = heard([synth.audio_frame(wave, rate=rate, layout=layout, format=format)])
+    got = joined(chunks)
+    assert len(got) == pytest.approx(2.0 * synth.RATE_HZ, abs=20)
+    middle = got[4000:-4000]
+    assert pitch(middle) == pytest.approx(700, abs=2)
+    reference = synth.tone(700, 2.0)[4000 : 4000 + len(middle)]
+    gain = np.dot(middle, reference) / np.dot(reference, reference)
+    # In phase with the original, so not delayed; the gain depends on how channels are mixed.
+    assert np.abs(middle / gain - reference).max() < 0.03
+    assert 0.5 < gain < 2.0
+
+
+def test_a_change_of_format_midway_loses_and_delays_nothing() -> None:
+    frames = [
+        synth.audio_frame(synth.tone(500, 1.0, 44_100), rate=44_100, layout="stereo", format="s16"),
+        synth.audio_frame(synth.tone(900, 1.0, 8_000), rate=8_000, format="u8", at=8_000),
+        synth.audio_frame(synth.tone(1300, 1.0, 48_000), rate=48_000, at=96_000),
+    ]
+    stream, chunks = heard(frames)
+    got = joined(chunks)
+    assert len(got) == pytest.approx(3 * synth.RATE_HZ, abs=60) and stream.overlaps == 0
+    for second, hz in enumerate((500, 900, 1300)):
+        part = got[second * synth.RATE_HZ + 1600 : (second + 1) * synth.RATE_HZ - 1600]
+        assert pitch(part) == pytest.approx(hz, abs=2)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_hole_in_time_is_silence(rate: int) -> None:
+    tone = synth.tone(600, 1.0, rate)
+    frames = [synth.audio_frame(tone, rate=rate), synth.audio_frame(tone, rate=rate, at=3 * rate)]
+    _, chunks = heard(frames)
+    got = joined(chunks)
+    assert len(got) == pytest.approx(4 * synth.RATE_HZ, abs=40)
+    assert np.abs(got[17_000:47_000]).max() < 1e-6
+    assert pitch(got[49_000:62_000]) == pytest.approx(600, abs=2)
+    assert pitch(got[1_000:15_000]) == pytest.approx(600, abs=2)
+
+
+def test_a_short_gap_is_a_codecs_rounding_and_not_filled() -> None:
+    tone = synth.tone(600, 1.0)
+    late = synth.audio_frame(tone, rate=synth.RATE_HZ, at=synth.RATE_HZ + 400)  # 25 ms
+    _, chunks = heard([synth.audio_frame(tone, rate=synth.RATE_HZ), late])
+    assert len(joined(chunks)) == 2 * synth.RATE_HZ
+
+
+def test_an_absurd_gap_is_not_filled() -> None:
+    tone = synth.tone(600, 1.0)
+    far = synth.audio_frame(tone, rate=synth.RATE_HZ, at=400_000 * synth.RATE_HZ)
+    _, chunks = heard([synth.audio_frame(tone, rate=synth.RATE_HZ), far])
+    assert len(joined(chunks)) == 2 * synth.RATE_HZ
+
+
+def test_frames_that_overlap_are_counted() -> None:
+    tone = synth.tone(600, 1.0)
+    stream, chunks = heard([synth.audio_frame(tone, rate=synth.RATE_HZ)] * 1 + [
+        synth.audio_frame(tone, rate=synth.RATE_HZ, at=8_000)
+    ])  # fmt: skip
+    assert stream.overlaps == 1 and len(joined(chunks)) == 2 * synth.RATE_HZ
+
+
+@pytest.mark.parametrize("at", [None, 0, 8_000, 133_327])
+def test_the_clock_is_the_containers(at: int | None) -> None:
+    frame = synth.audio_frame(synth.tone(600, 0.5), rate=synth.RATE_HZ, at=at)
+    stream, chunks = heard([frame])
+    assert chunks[0].start_s == pytest.approx((at or 0) / synth.RATE_HZ)
+    assert stream.end_s == pytest.approx((at or 0) / synth.RATE_HZ + 0.5)
+
+
+def test_broken_samples_become_numbers() -> None:
+    wave = np.full(16_000, np.nan, np.float32)
+    wave[5] = np.inf
+    _, chunks = heard([synth.audio_frame(wave, rate=synth.RATE_HZ)])
+    assert np.isfinite(joined(chunks)).all()
+
+
+def test_tones_of_a_file_sound_at_their_times(tmp_path: Path) -> None:
+    clip = synth.scenes(tmp_path / "film.mkv", start_s=8.3)
+    with open_media(clip.path) as media:
+        chunks = [c for c in media.stream() if isinstance(c, Sound)]
+    assert chunks[0].start_s == pytest.approx(8.3, abs=2e-3)
+    wave = joined(chunks)
+    for begin_s, hz in clip.tones:
+        first = round((begin_s - 8.3) * synth.RATE_HZ)
+        assert pitch(wave[first + 800 : first + 31_000]) == pytest.approx(hz, abs=2)
+
+
+def test_sixteen_channels_and_eight_bits_are_heard(tmp_path: Path) -> None:
+    many = synth.write(
+        tmp_path / "many.wav", wave=synth.tone(440, 1.0, 44_100), rate=44_100, layout="hexadecagonal"
+    )
+    coarse = synth.write(
+        tmp_path / "coarse.wav", wave=synth.tone(440, 1.0, 8_000), rate=8_000, sound_codec="pcm_u8"
+    )
+    for path in (many, coarse):
+        wave = read(path)
+        assert len(wave) == pytest.approx(synth.RATE_HZ, abs=20)
+        assert pitch(wave) == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 8.32])
+def test_flash_and_click_meet(tmp_path: Path, start_s: float) -> None:
+    clip = synth.flash_and_click(tmp_path / "clap.mkv", start_s=start_s)
+    bright, loud = [], []
+    with open_media(clip.path) as media:
+        for chunk in media.stream(fps=25.0):
+            if isinstance(chunk, Frames):
+                bright += [
+                    t for t, p in zip(chunk.pts_s, chunk.rgb, strict=True) if p.mean() > 200
+                ]
+            elif isinstance(chunk, Sound):
+                at = np.flatnonzero(np.abs(chunk.samples) > 0.3)
+                loud += (chunk.start_s + at / chunk.rate_hz).tolist()
+    assert bright == [pytest.approx(clip.facts["flash_s"], abs=1e-6)]
+    # The resampler's filter is centred: not one millisecond early or late.
+    assert loud[0] == pytest.approx(clip.facts["click_s"], abs=1e-3)
+    assert abs(bright[0] - loud[0]) < 0.04
+
+
+def test_memory_does_not_grow_with_the_length() -> None:
+    stream = MonoStream(rate_hz=synth.RATE_HZ)
+    second = synth.tone(440, 1.0)
+    for n in range(120):
+        for _ in stream.feed(synth.audio_frame(second, rate=synth.RATE_HZ, at=n * synth.RATE_HZ)):
+            pass
+        assert sum(len(part) for part in stream._parts) <= CHUNK
