@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+
 from synth import steady, textured, tone, write
 
 COMMAND = (sys.executable, "-m", "triptych")

@@ -32,7 +32,7 @@ from triptych.features.store import FeatureStore, Storable
 from triptych.fuse.align import align
 from triptych.predict.classify import zero_shot
 from triptych.predict.summarize import summarize, summary_language
-from triptych.predict.vocabulary import load_vocabulary
+from triptych.predict.vocabulary import Vocabulary, load_vocabulary
 from triptych.records import (
     Analysis,
     Cue,
@@ -48,7 +48,7 @@ __all__ = ["analyze", "asr_missing"]
 
 log = logging.getLogger(__name__)
 
-_DECODE_VERSION = 1  # raised when decoding changes what extractors are given
+_DECODE_VERSION = 2  # raised when decoding changes what extractors are given
 R = TypeVar("R")
 
 
@@ -179,9 +179,9 @@ def analyze(
         tracks["text"] = text
     with stage("fuse", source, watch):
         timeline = align(tracks, start_s=start, end_s=end, step_s=max(1.0, 1.0 / config.decode.fps))
-    language = config.predict.language or summary_language(cues)
+    text_language = config.predict.language or summary_language(cues)
     with stage("predict", source, watch):
-        prediction = _predict(job, timeline, language)
+        prediction = _predict(job, timeline)
         shots = shots_of(tracks["shots"]) if "shots" in tracks else ()
         summary = summarize(
             timeline,
@@ -189,7 +189,8 @@ def analyze(
             cues=cues,
             prediction=prediction,
             budget=config.predict.summary,
-            language=language,
+            language=text_language,
+            names=_names_in(text_language, config),
         )
     return Analysis(
         info=info,
@@ -395,9 +396,20 @@ def _embed_cues(job: _Job, cues: Sequence[Cue]) -> FeatureTrack | None:
     return track
 
 
-def _predict(job: _Job, timeline: Timeline, language: str) -> Prediction:
-    spoken = "zh" if language.startswith("zh") else "en"
-    vocabulary = load_vocabulary(job.config.predict.labels, language=spoken)
+def _names_in(language: str, config: Config) -> dict[str, str]:
+    """Labels -> their names in the language of the summary's text, where there are such."""
+    labels = config.predict.labels
+    asked, spoken = (_vocabulary(labels, each) for each in (config.predict.language, language))
+    return dict(zip(asked.names, spoken.names, strict=True))
+
+
+def _vocabulary(labels: str, language: str) -> Vocabulary:
+    return load_vocabulary(labels, language="zh" if language.startswith("zh") else "en")
+
+
+def _predict(job: _Job, timeline: Timeline) -> Prediction:
+    # One language for a whole run, so that predictions.csv can be sorted and joined.
+    vocabulary = _vocabulary(job.config.predict.labels, job.config.predict.language)
     if "text" not in timeline.values:  # no sentence encoder, no shared space
         job.warnings.append(
             'no labels: the sentence encoder is missing (pip install "triptych[embedded]")'

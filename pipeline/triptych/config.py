@@ -60,7 +60,7 @@ class PredictConfig:
     labels: str = "everyday"  #: a built-in list, a file, or words with commas
     top: int = 5  #: labels in predictions.csv
     summary: str = "15%"  #: share of the duration ("15%") or seconds ("30s")
-    language: str = ""  #: of labels and texts: "en", "zh"; empty: follows the cues
+    language: str = ""  #: of labels and texts: "en", "zh"; empty: texts follow the cues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +219,7 @@ def load_config(
     for text in assignments:
         key, sign, value = text.partition("=")
         section, dot, name = key.strip().partition(".")
-        if not (sign and dot and name):
+        if not (section and dot and name and sign):
             raise UsageError(f"cannot read --set {text!r}", remedy="write section.key=value")
         _section_of(raw, section)[name] = value.strip()
     for section, values in (options or {}).items():

@@ -107,7 +107,7 @@ class Bar(Quiet):
         if self._progress is None:
             self._notes.append(message)
         else:
-            self._progress.console.print(f"note: {shown(message)}", markup=False, style="dim")
+            self._say(f"note: {message}", style="dim")
 
     def finished(self, row: Row) -> None:
         if row.get("fresh"):
@@ -117,7 +117,12 @@ class Bar(Quiet):
         self._progress.update(self._task, advance=1, rate=rate)
         if row["state"] in _TROUBLE:
             style = "red" if row["state"] == "failed" else "yellow"
-            self._progress.console.print(shown(describe(row)), markup=False, style=style)
+            self._say(describe(row), style=style)
+
+    def _say(self, text: str, *, style: str) -> None:
+        from rich.text import Text  # as it is: "[b]" and ":cat:" are names, not commands
+
+        self._progress.console.print(Text(shown(text), style=style))
 
     def close(self) -> None:
         if self._progress is not None:

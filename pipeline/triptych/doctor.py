@@ -13,7 +13,6 @@ from typing import Any
 
 from triptych.cache import cache_dir
 from triptych.errors import WeightsError
-from triptych.extract.engine import engine_name
 from triptych.extract.specs import BUILTIN
 from triptych.extract.weights import WEIGHTS, Weights, find_weights
 
@@ -38,6 +37,7 @@ def examine() -> dict[str, Any]:
     import av
 
     from triptych import __version__
+    from triptych.extract.engine import engine_name
 
     cache = cache_dir()
     return {

@@ -154,7 +154,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             yield from ((reader.line_num, row) for row in reader)
         except csv.Error as err:
-            raise UsageError(f"line {reader.line_num} is not CSV: {err}", path=path) from err
+            raise UsageError(f"line {reader.line_num + 1} is not CSV: {err}", path=path) from err
         return
     # Not splitlines: names and labels may hold line separators that JSON does not escape.
     for number, line in enumerate(text.split("\n"), start=1):

@@ -41,18 +41,11 @@ def work_through(
         recycle: jobs after which a worker is replaced.
         prepare: make the models ready in one worker before the others start.
     """
-    pool = ProcessPool(
-        max_workers=workers,
-        max_tasks=recycle,
-        initializer=_start,
-        initargs=[[p for p in sys.path if p], logging.getLogger().getEffectiveLevel()],
-        # Not forked: a fork copies locks that numerical libraries' threads may hold.
-        context=get_context("spawn"),
-    )
-    with pool:
+    if prepare:  # in a process of its own, which takes torch's memory with it when it ends
+        with _pool(workers=1) as pool:
+            pool.schedule(_prepare).result()
+    with _pool(workers=workers, recycle=recycle) as pool:
         try:
-            if prepare:
-                pool.schedule(_prepare).result()
             futures: dict[Future[Row], Job] = {
                 pool.schedule(_one, kwargs=arguments, timeout=limit_s): (row, arguments, limit_s)
                 for row, arguments, limit_s in jobs
@@ -63,9 +56,20 @@ def work_through(
                 for future in ended:
                     yield _outcome(future, *futures[future])
         except BaseException:
+            # The others' unfinished work is lost, what is finished is written.
             pool.stop()  # type: ignore[no-untyped-call]
-            # The others' unfinished work is lost, what is finished is written
             raise
+
+
+def _pool(*, workers: int, recycle: int = 0) -> ProcessPool:
+    return ProcessPool(
+        max_workers=workers,
+        max_tasks=recycle,
+        initializer=_start,
+        initargs=[[p for p in sys.path if p], logging.getLogger().getEffectiveLevel()],
+        # Not forked: a fork copies locks that numerical libraries' threads may hold.
+        context=get_context("spawn"),
+    )
 
 
 def _outcome(future: Future[Row], row: Row, arguments: dict[str, Any], limit_s: float) -> Row:

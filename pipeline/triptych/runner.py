@@ -249,7 +249,9 @@ def _work(
         )
         for source, row in largest_first
     ]
-    yield from work_through(jobs, workers=workers, recycle=_RECYCLE, prepare=unprepared())
+    # Where nothing can be kept, each worker must do it for itself anyway.
+    prepare = unprepared() and not trouble
+    yield from work_through(jobs, workers=workers, recycle=_RECYCLE, prepare=prepare)
 
 
 def unprepared() -> bool:

@@ -192,7 +192,9 @@ def test_a_place_made_by_renaming_is_not_taken_twice(tmp_path: Path) -> None:
 def test_what_is_named_twice_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "films/a.mp4")
     monkeypatch.chdir(tmp_path)
-    found = find("films", "films/a.mp4", tmp_path / "films/a.mp4", "films/*.mp4", "./films/../films")
+    found = find(
+        "films", "films/a.mp4", tmp_path / "films/a.mp4", "films/*.mp4", "./films/../films"
+    )
     assert places(found) == ["a.mp4"]
 
 
@@ -290,6 +292,6 @@ def test_a_bad_row_is_named(tmp_path: Path, name: str, rows: list[str], complain
 
 
 def test_a_manifest_in_another_encoding_says_what_to_do(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", "path", "影片.mp4", encoding="gb18030")
+    path = table(tmp_path / "a.csv", "path", "电影.mp4", encoding="gb18030")
     with pytest.raises(UsageError, match="UTF-8"):
         find(path)

@@ -200,7 +200,10 @@ def describe(container: InputContainer, streams: Streams, path: Path, rotation: 
 def _duration(container: InputContainer, streams: Streams) -> float | None:
     """The claimed duration in seconds, of the file or else of its longest stream."""
     if container.duration and container.duration > 0:
-        return float(container.duration / av.time_base)
+        claim = float(container.duration / av.time_base)
+        start_s = max(container.start_time or 0, 0) / av.time_base
+        # ffmpeg's own Matroska writer counts from zero, whenever the film begins.
+        return claim - start_s if "matroska" in container.format.name and claim > start_s else claim
     claims = [float(s.duration * s.time_base) for s in streams.all if s.duration and s.time_base]
     return max(claims, default=0.0) or None
 

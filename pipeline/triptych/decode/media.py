@@ -90,6 +90,8 @@ class Media:
             if self.streams.video is not None:
                 self.streams.video.codec_context.thread_count = threads
                 self.streams.video.thread_type = "AUTO" if threads != 1 else "SLICE"
+                # A picture may grow midway; the decoder refuses it before memory is taken.
+                self.streams.video.codec_context.options = {"max_pixels": str(max_pixels)}
         except BaseException:
             self._container.close()
             raise
@@ -97,10 +99,11 @@ class Media:
     def _check(self, max_pixels: int) -> None:
         video = self.streams.video
         if video is None and self.streams.audio is None:
+            holds = "; ".join(self.streams.ignored) or "nothing"
             raise DecodeError(
-                "no pictures and no sound that could be read",
+                f"no pictures and no sound that could be read: it holds {holds}",
                 path=self.path,
-                remedy="; ".join(self.streams.ignored) or "the container is empty",
+                remedy="if it should hold a film, it may be truncated; copy or download it again",
             )
         if video is not None and video.width * video.height > max_pixels:
             raise DecodeError(

@@ -24,6 +24,7 @@ class MonoStream:
         self.rate_hz = rate_hz
         self.overlaps = 0  #: frames that claimed a time already covered
         self._resampler: av.AudioResampler | None = None
+        self._scale = 1.0  # of the mix
         self._signature: tuple[object, ...] = ()
         self._parts: list[Floats] = []
         self._held = 0
@@ -47,6 +48,7 @@ class MonoStream:
         if signature != self._signature:  # the stream changed its format midway
             self._drain()
             self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self.rate_hz)
+            self._scale = 1.0 / _mix_gain(frame.layout, self.rate_hz)
             self._signature = signature
         assert self._resampler is not None
         frame.pts = None  # time is kept here; the resampler would only warn about it
@@ -81,7 +83,8 @@ class MonoStream:
 
     def _hold(self, samples: Floats) -> None:
         if len(samples):
-            self._parts.append(np.nan_to_num(samples.astype(np.float32, copy=False)))
+            scaled = samples.astype(np.float32, copy=False) * np.float32(self._scale)
+            self._parts.append(np.nan_to_num(scaled))
             self._held += len(samples)
 
     def _chunks(self, size: int) -> Iterator[Sound]:
@@ -95,3 +98,16 @@ class MonoStream:
             self._held -= size
             yield Sound(samples=samples[at : at + size], rate_hz=self.rate_hz, start_s=start_s)
         self._parts = [samples[whole:]] if whole < len(samples) else []
+
+
+def _mix_gain(layout: av.AudioLayout, rate_hz: int) -> float:
+    """How much louder the resampler's mono is than channels that all say the same, at least 1.
+
+    To float samples it adds channels without dividing: stereo comes out at 1.41, 5.1 at 3.41.
+    """
+    ones = np.ones((1, layout.nb_channels * 64), np.float32)
+    probe = av.AudioFrame.from_ndarray(ones, "flt", layout)
+    probe.sample_rate = rate_hz
+    mixer = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
+    mixed = [out.to_ndarray() for out in (*mixer.resample(probe), *mixer.resample(None))]
+    return max(1.0, float(np.concatenate(mixed, axis=1).max())) if mixed else 1.0

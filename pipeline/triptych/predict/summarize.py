@@ -8,7 +8,7 @@ chosen. Pieces are taken greedily until the length budget is used up.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from triptych.records import Cue, Floats, Prediction, Segment, Shot, Summary, Ti
 
 __all__ = ["summarize", "summary_language"]
 
-_PIECE_S = 4.0  # a moment long enough to understand
+_PIECE_S = 3.0  # a moment long enough to understand
 _LEAST_S = 3.0  # a summary by share is at least this long, if the video is
 _SAME = 0.25  # weight of likeness to what was chosen already
 _AUDIBLE, _SPOKEN = 0.15, 0.25
@@ -45,6 +45,7 @@ def summarize(
     prediction: Prediction,
     budget: str = "15%",
     language: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> Summary:
     """Choose key moments under a length budget and say what was said around them.
 
@@ -55,6 +56,7 @@ def summarize(
         prediction: its leading label at each step names the moments.
         budget: "15%" of the duration or "30s".
         language: of the text; empty: that of the cues, else English.
+        names: what labels are called in that language, where it differs.
     """
     duration = float(timeline.end_s[-1] - timeline.start_s[0]) if len(timeline) else 0.0
     kind, value = parse_budget(budget)
@@ -77,20 +79,20 @@ def summarize(
         method="training-free: representative, diverse, audible, spoken",
         budget_s=round(budget_s, 6),
         segments=segments,
-        text=_text(sentences, prediction, timeline, segments, language),
+        text=_text(sentences, prediction, timeline, segments, language, names or {}),
         language=language,
         sentences=sentences,
     )
 
 
 def _pieces(timeline: Timeline, shots: Sequence[Shot], budget_s: float) -> list[_Piece]:
-    """Shots cut into equal pieces of at most `_PIECE_S`, or of the whole budget if less."""
+    """Shots cut into equal pieces, so long that a whole number of them fills the budget."""
     if not len(timeline):
         return []
     begin, end = float(timeline.start_s[0]), float(timeline.end_s[-1])
     spans = [(max(begin, s.start_s), min(end, s.end_s)) for s in shots] or [(begin, end)]
     spans[-1] = (spans[-1][0], max(spans[-1][1], end))
-    longest = min(_PIECE_S, max(budget_s, 0.1))
+    longest = max(budget_s, 0.1) / max(1, round(budget_s / _PIECE_S))
     pieces = []
     for start_s, end_s in spans:
         count = max(1, int(np.ceil(round((end_s - start_s) / longest, 6))))
@@ -225,10 +227,11 @@ def _text(
     timeline: Timeline,
     segments: Sequence[Segment],
     language: str,
+    names: Mapping[str, str],
 ) -> str:
     """Facts that were measured, then quotes. Nothing is made up."""
     chinese = language.startswith("zh")
-    labels = [p.label for p in prediction.ranked[:2]]
+    labels = [names.get(p.label, p.label) for p in prediction.ranked[:2]]
     begin = float(timeline.start_s[0]) if len(timeline) else 0.0
     duration_s = float(timeline.end_s[-1]) - begin if len(timeline) else 0.0
     moments = [_clock(s.start_s - begin) for s in segments]

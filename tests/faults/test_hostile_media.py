@@ -1,0 +1,307 @@
+"""Files that lie: playlists and scripts posing as films, noise, damage, absurd claims."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import synth
+
+from triptych.decode import open_media
+from triptych.decode.container import open_container
+from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
+from triptych.records import Frames, MediaInfo
+
+MUTATIONS = 40  # of each of the small films below
+
+
+class Counting(http.server.ThreadingHTTPServer):
+    """Serves nothing, and remembers who asked."""
+
+    def __init__(self) -> None:
+        self.hits: list[str] = []
+        super().__init__(("127.0.0.1", 0), self.Handler)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        server: Counting
+
+        def do_GET(self) -> None:
+            self.server.hits.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    with Counting() as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
+
+
+def read_all(path: Path) -> MediaInfo:
+    """Everything a run would read."""
+    with open_media(path) as media:
+        for _ in media.stream(fps=5.0):
+            pass
+        return media.info
+
+
+def playlist(target: str) -> str:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5.0,\n{target}\n#EXT-X-ENDLIST\n"
+
+
+def concat(target: str) -> str:
+    return f"ffconcat version 1.0\nfile '{target}'\n"
+
+
+def manifest(target: str) -> str:
+    return (
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+        'mediaPresentationDuration="PT2S" profiles="urn:mpeg:dash:profile:isoff-main:2011">'
+        '<Period><AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1">'
+        f"<BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>"
+    )
+
+
+def session(target: str) -> str:
+    host = target.removeprefix("http://").split("/")[0].split(":")[0]
+    return (
+        f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {host or '127.0.0.1'}\nt=0 0\n"
+        "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    )
+
+
+SCRIPTS = {"playlist": playlist, "concat": concat, "dash": manifest, "sdp": session}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("where", ["file", "bare name", "network"])
+def test_scripts_reach_neither_the_network_nor_other_files(
+    tmp_path: Path, server: Counting, kind: str, where: str
+) -> None:
+    other = synth.write(
+        tmp_path / "other.ts", times=synth.steady(1.0), codec="mpeg4", pixels="yuv420p"
+    )
+    target = {
+        "file": f"file:{other}",
+        "bare name": "other.ts",
+        "network": f"http://127.0.0.1:{server.server_port}/film.ts",
+    }[where]
+    for ending in (".mp4", ".m3u8", ".mkv", ".ts", ".sdp", ".mpd", ".ffconcat"):
+        path = tmp_path / f"film{ending}"
+        path.write_text(SCRIPTS[kind](target))
+        with pytest.raises(NotMediaError) as caught:
+            read_all(path)
+        assert caught.value.path == str(path) and "refused" in caught.value.remedy
+    assert server.hits == []
+
+
+def test_such_a_playlist_would_work_without_the_guard(tmp_path: Path, server: Counting) -> None:
+    # Or the tests above would pass for the wrong reason.
+    synth.write(
+        tmp_path / "other.ts", times=synth.steady(1.0), codec="mpeg4", pixels="yuv420p"
+    )
+    for kind, ending in (("playlist", ".m3u8"), ("concat", ".ffconcat")):
+        path = tmp_path / f"film{ending}"
+        path.write_text(SCRIPTS[kind]("other.ts"))
+        with av.open(str(path), options={"safe": "0"}) as container:
+            assert len(list(container.decode(video=0))) == 25
+    path = tmp_path / "net.m3u8"
+    path.write_text(playlist(f"http://127.0.0.1:{server.server_port}/film.ts"))
+    with pytest.raises(av.error.FFmpegError):
+        av.open(
+            str(path), options={"protocol_whitelist": "file,http,tcp", "allowed_extensions": "ALL"}
+        ).close()
+    assert server.hits
+
+
+def test_a_film_whose_name_is_an_address_is_a_file(tmp_path: Path, server: Counting) -> None:
+    for name in ("http:", "concat:a", "pipe:0", "data:x", "-i", "%03d.mkv", "a?b#c.mkv"):
+        synth.write(tmp_path / "film.mkv", times=[0.0]).rename(tmp_path / name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            assert read_all(Path(name)).width == 96
+    assert server.hits == []
+
+
+def test_a_numbered_name_does_not_open_its_neighbours(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / f"{n:03d}.png").write_bytes(synth.png(synth.plain(synth.RED)))
+    with pytest.raises(InputError):
+        read_all(tmp_path / "%03d.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.mp4", b"This is a letter, not a film.\n" * 50),
+        ("page.mp4", b"<!doctype html><html><body>Not found</body></html>"),
+        ("script.mp4", b"#!/bin/sh\nexit 0\n"),
+        ("picture.mp4", synth.png(synth.plain(synth.RED))),
+        ("zeros.mp4", bytes(5000)),
+        ("one.mp4", b"\0"),
+        ("subtitles.mp4", b"1\n00:00:01,000 --> 00:00:02,000\nhello\n"),
+        ("type.d.ts", b"export declare const x: number;\n" * 100),
+    ],
+)
+def test_files_that_are_no_films_say_so(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DecodeError) as caught:
+        read_all(path)
+    assert caught.value.path == str(path)
+    assert caught.value.remedy and str(path) in str(caught.value)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.touch()
+    with pytest.raises(NotMediaError, match="the file is empty"):
+        open_media(path)
+
+
+def test_missing_files_and_folders_are_input_errors(tmp_path: Path) -> None:
+    for path in (tmp_path / "nothing.mp4", tmp_path, tmp_path / "nothing" / "film.mp4"):
+        with pytest.raises(InputError) as caught:
+            open_media(path)
+        assert caught.value.path == str(path) and "check the path" in caught.value.remedy
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_an_unreadable_file_is_an_input_error(tmp_path: Path) -> None:
+    path = synth.write(tmp_path / "film.mkv", times=[0.0])
+    path.chmod(0)
+    with pytest.raises(InputError, match="Permission denied"):
+        open_media(path)
+
+
+@pytest.mark.parametrize("size", [(16_000, 16_000), (32_000, 200), (9_000, 9_000)])
+def test_absurd_dimensions_are_refused_before_decoding(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path = synth.huge_avi(tmp_path / "film.avi", *size)
+    with pytest.raises(DecodeError):
+        read_all(path)
+    if size[0] * size[1] > 8192 * 8192:
+        with pytest.raises(DecodeError, match="over the limit") as caught:
+            open_media(path)
+        assert "decode.max_pixels" in caught.value.remedy
+
+
+def test_a_picture_that_grows_over_the_limit_midway_is_not_scaled(tmp_path: Path) -> None:
+    clip = synth.growing_film(tmp_path / "film.mkv")
+    with open_media(clip.path, max_pixels=64 * 48) as media:
+        chunks = [c for c in media.stream(fps=10.0) if isinstance(c, Frames)]
+        assert media.report.errors == 10 and media.report.partial
+    assert sum(len(c.pts_s) for c in chunks) == 10
+
+
+# Random damage
+
+
+@functools.cache
+def small_films(folder: Path) -> tuple[Path, ...]:
+    """One small film of each container and a few codecs, with sound and words where it can."""
+    times = synth.steady(0.8, 10)
+    tone = synth.tone(440, 0.8)
+    made = [
+        ("a.mp4", {"codec": "libx264", "pixels": "yuv420p", "sound_codec": "aac", "wave": tone}),
+        ("b.mkv", {"wave": tone}),
+        ("c.avi", {"codec": "mpeg4", "pixels": "yuv420p", "wave": tone}),
+        ("d.ts", {"codec": "libx264", "pixels": "yuv420p", "wave": tone, "sound_codec": "aac"}),
+        ("e.webm", {"codec": "libvpx", "pixels": "yuv420p"}),
+        ("f.gif", {"codec": "gif", "pixels": "rgb8"}),
+    ]
+    films = [
+        synth.write(folder / name, times=times, picture=synth.textured, **options)
+        for name, options in made
+    ]
+    films.append(synth.write(folder / "g.wav", wave=tone))
+    films.append(synth.write(folder / "h.mp3", wave=tone, sound_codec="libmp3lame"))
+    return tuple(films)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    return small_films(tmp_path_factory.mktemp("films"))
+
+
+def damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    """Some bytes changed, a part cut out, or a part said twice."""
+    out = bytearray(data)
+    for at in rng.integers(0, len(out), rng.integers(1, 30)):
+        out[at] = rng.integers(0, 256)
+    begin, length = int(rng.integers(0, len(out))), int(rng.integers(0, 400))
+    match int(rng.integers(0, 4)):
+        case 0:
+            del out[begin : begin + length]
+        case 1:
+            out[begin:begin] = out[begin : begin + length]
+    # Headers are where the lies are: half of all damage goes there.
+    for at in rng.integers(0, min(len(out), 700), rng.integers(0, 6)):
+        out[at] = rng.integers(0, 256)
+    return bytes(out)
+
+
+def test_damaged_films_raise_nothing_unexpected(films: tuple[Path, ...], tmp_path: Path) -> None:
+    rng = np.random.default_rng(20240229)
+    good = bad = 0
+    unexpected: list[str] = []
+    for film in films:
+        data = film.read_bytes()
+        path = tmp_path / film.name
+        for turn in range(MUTATIONS):
+            path.write_bytes(damaged(data, rng))
+            try:
+                read_all(path)
+                good += 1
+            except TriptychError as err:
+                bad += 1
+                assert err.path == str(path) and err.remedy, repr(err)
+            except Exception as err:
+                unexpected.append(f"{film.name}, damage {turn}: {err!r}")
+    assert not unexpected, "\n".join(unexpected)
+    assert good > 50 and bad > 10  # else the damage is too much, or too little
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_raises_nothing_unexpected(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    heads = [b"", b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3", b"RIFF\xff\xff\0\0AVI ", b"OggS", b"ID3"]
+    for head in heads:
+        path = tmp_path / "film.mp4"
+        path.write_bytes(head + rng.bytes(20_000))
+        try:
+            read_all(path)
+        except TriptychError as err:
+            assert err.path == str(path) and err.remedy
+
+
+def test_no_warnings_and_no_open_files_are_left(films: tuple[Path, ...], tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for film in films:
+            read_all(film)
+            for share in (0.004, 0.5):
+                with contextlib.suppress(TriptychError):
+                    read_all(synth.truncated(film, tmp_path / film.name, share))
+        with open_container(films[0]):
+            pass
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before

