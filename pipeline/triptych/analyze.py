@@ -248,12 +248,12 @@ def _extract(job: _Job, *, hear: bool) -> None:
     asr = job.config.extract.asr
     wants_asr = (asr == "always" or (asr == "auto" and hear)) and not asr_missing()
     keys["asr"] = job.key("asr", _asr_recipe(job))
-    if wants_asr and (asr == "always" or not job.found.get("cues")):
-        if (record := _from_store(job, keys["asr"])) is not None:
-            job.found["asr"] = record
-            job.cached.append("asr")
+    wordless = asr == "always" or not job.found.get("cues")
+    if wants_asr and wordless and (record := _from_store(job, keys["asr"])) is not None:
+        job.found["asr"] = record
+        job.cached.append("asr")
     needs_asr = wants_asr and "asr" not in job.found
-    if missing or (needs_asr and (asr == "always" or not job.found.get("cues"))):
+    if missing or (needs_asr and wordless):
         _decode(job, missing, keys, asr=asr, needs_asr=needs_asr)
 
 

@@ -78,19 +78,15 @@ class RunnerConfig:
     time_limit_s: float = 0.0  #: for one video; 0: from its size
 
 
-def _section(cls: type) -> Any:
-    return field(default_factory=cls)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The whole configuration of a run."""
 
-    decode: DecodeConfig = _section(DecodeConfig)
-    extract: ExtractConfig = _section(ExtractConfig)
-    predict: PredictConfig = _section(PredictConfig)
-    report: ReportConfig = _section(ReportConfig)
-    runner: RunnerConfig = _section(RunnerConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    extract: ExtractConfig = field(default_factory=ExtractConfig)
+    predict: PredictConfig = field(default_factory=PredictConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
 
     def __post_init__(self) -> None:
         _require(0 < self.decode.fps <= 240, "decode.fps", "between 0 and 240")

@@ -25,7 +25,42 @@ __all__ = ["Source", "find_sources"]
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
-    [".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".divx", ".f4v", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".rm", ".rmvb", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv"]
+    [
+        ".3g2",
+        ".3gp",
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".f4v",
+        ".flac",
+        ".flv",
+        ".m2ts",
+        ".m4a",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp3",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".oga",
+        ".ogg",
+        ".ogv",
+        ".opus",
+        ".rm",
+        ".rmvb",
+        ".ts",
+        ".vob",
+        ".wav",
+        ".webm",
+        ".wma",
+        ".wmv",
+    ]
 )
 
 

@@ -90,7 +90,7 @@ def _outcome(future: Future[Row], row: Row, arguments: dict[str, Any], limit_s: 
             remedy="run again with --workers 1; if it dies again, please report it with the file",
         )
         return failure(row, err, stage="worker")
-    except Exception as bug:
+    except Exception as bug:  # noqa: BLE001 - it becomes the row of this video
         return failure(row, bug, stage="worker")
 
 
@@ -147,7 +147,7 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
         if source.expected:
             return failure(row, err, stage="open")
         return row | {"state": "skipped", "stage": "open", "error": err.message}
-    except Exception as err:
+    except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         log.debug("%s", traceback.format_exc())
         return failure(row, err, stage="analyze")
     decoded = 0 if "media" in analysis.cached else analysis.frames_decoded

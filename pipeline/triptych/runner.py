@@ -207,8 +207,12 @@ def _fingerprint(source: Source, config: Config, digest: str) -> str:
 
 
 def _labels_content(labels: str) -> str:
-    path = Path(labels)
-    return file_digest(path) if len(labels) < 1000 and path.is_file() else labels
+    """Of a file its content, so that editing it counts."""
+    path = Path(os.path.expanduser(labels.strip()))
+    try:
+        return file_digest(path) if path.is_file() else labels
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: words, then
+        return labels
 
 
 def _state_again(known: Row) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode import open_media
 from triptych.decode.container import open_container
 from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
@@ -86,7 +86,18 @@ def session(target: str) -> str:
     )
 
 
-SCRIPTS = {"playlist": playlist, "concat": concat, "dash": manifest, "sdp": session}
+def index(_: str) -> str:
+    """Of bitmap subtitles, whose pictures are in a file beside it."""
+    return "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n"
+
+
+SCRIPTS = {
+    "playlist": playlist,
+    "concat": concat,
+    "dash": manifest,
+    "sdp": session,
+    "vobsub": index,
+}
 
 
 @pytest.mark.parametrize("kind", SCRIPTS)
@@ -113,9 +124,7 @@ def test_scripts_reach_neither_the_network_nor_other_files(
 
 def test_such_a_playlist_would_work_without_the_guard(tmp_path: Path, server: Counting) -> None:
     # Or the tests above would pass for the wrong reason.
-    synth.write(
-        tmp_path / "other.ts", times=synth.steady(1.0), codec="mpeg4", pixels="yuv420p"
-    )
+    synth.write(tmp_path / "other.ts", times=synth.steady(1.0), codec="mpeg4", pixels="yuv420p")
     for kind, ending in (("playlist", ".m3u8"), ("concat", ".ffconcat")):
         path = tmp_path / f"film{ending}"
         path.write_text(SCRIPTS[kind]("other.ts"))

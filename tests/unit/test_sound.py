@@ -199,6 +199,16 @@ def test_flash_and_click_meet(tmp_path: Path, start_s: float) -> None:
     assert abs(bright[0] - loud[0]) < 0.04
 
 
+def test_a_long_hole_is_filled_in_pieces() -> None:
+    tone = synth.tone(600, 1.0)
+    stream, length = MonoStream(rate_hz=synth.RATE_HZ), 0
+    for at in (0, 3000 * synth.RATE_HZ):
+        for chunk in stream.feed(synth.audio_frame(tone, rate=synth.RATE_HZ, at=at)):
+            length += len(chunk.samples)
+            assert stream._held <= 2 * CHUNK
+    assert length + sum(len(c.samples) for c in stream.finish()) == 3001 * synth.RATE_HZ
+
+
 def test_memory_does_not_grow_with_the_length() -> None:
     stream = MonoStream(rate_hz=synth.RATE_HZ)
     second = synth.tone(440, 1.0)

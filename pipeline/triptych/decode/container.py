@@ -39,20 +39,10 @@ __all__ = [
 # Formats that read other files or addresses, still pictures, and text that ffmpeg would
 # gladly draw as a film ("tty").
 _REFUSED = frozenset(
-    [
-        "concat",
-        "dash",
-        "hls",
-        "imf",
-        "lavfi",
-        "rtp",
-        "rtsp",
-        "sap",
-        "sdp",
-        "tty",
-        "vapoursynth",
-        "webm_dash_manifest",
-    ]
+    (
+        *("avisynth", "concat", "dash", "dvdvideo", "hls", "imf", "lavfi", "rtp", "rtsp", "sap"),
+        *("sdp", "tty", "vapoursynth", "vobsub", "webm_dash_manifest"),
+    )
 )
 
 

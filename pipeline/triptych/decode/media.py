@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import av
 import av.error
@@ -112,7 +112,7 @@ class Media:
                 remedy=f"raise decode.max_pixels (now {max_pixels})",
             )
 
-    def __enter__(self) -> Media:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -41,7 +41,7 @@ class MonoStream:
     def feed(self, frame: av.AudioFrame) -> Iterator[Sound]:
         """Whole chunks that `frame` completes."""
         if frame.pts is not None and frame.time_base is not None:
-            self._keep_time(float(frame.pts * frame.time_base))
+            yield from self._keep_time(float(frame.pts * frame.time_base))
         elif self._start_s is None:
             self._start_s = 0.0
         signature = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -63,15 +63,20 @@ class MonoStream:
         if self._held:
             yield from self._chunks(self._held)
 
-    def _keep_time(self, at_s: float) -> None:
+    def _keep_time(self, at_s: float) -> Iterator[Sound]:
+        """Silence up to `at_s`, when the container leaves a hole there."""
         expected = self.end_s
         if expected is None:
             self._start_s = at_s
         elif _GAP_S < at_s - expected < _LONGEST_GAP_S:
             self._drain()
-            missing = round((at_s - (self.end_s or 0.0)) * self.rate_hz)
-            self._hold(np.zeros(max(0, missing), np.float32))
             self._signature = ()  # a drained resampler takes no more
+            missing = round((at_s - (self.end_s or 0.0)) * self.rate_hz)
+            size = int(CHUNK_S * self.rate_hz)
+            while missing > 0:  # in pieces: a hole of an hour would be 230 MB
+                self._hold(np.zeros(min(missing, size), np.float32))
+                missing -= size
+                yield from self._chunks(size)
         elif at_s - expected < -_GAP_S:
             self.overlaps += 1
 

@@ -9,51 +9,39 @@ from __future__ import annotations
 
 import csv
 import functools
-import logging
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
-from triptych.cache import cache_dir, published
-from triptych.extract.specs import IMAGE_LABELS, TEXT
-from triptych.extract.text import embed_texts
+from triptych.extract.specs import TEXT
+from triptych.extract.text import kept_vectors
 from triptych.records import Floats
 
-__all__ = ["class_vectors", "conse", "prepared_path"]
-
-log = logging.getLogger(__name__)
+__all__ = ["class_vectors", "conse"]
 
 _VERSION = 3  # of the vectors below
 _KIND = 0.5  # weight of what a class is a kind of, beside 1 for its name
 _BEST = 10  # classes that carry an image; the tail of a softmax is noise
 
 
-def prepared_path() -> Path:
-    """Where the embedded class names are kept."""
-    return cache_dir() / "prepared" / f"imagenet-{TEXT.weights[:12]}-v{_VERSION}.npy"
-
-
 @functools.cache
 def class_vectors() -> Floats:
-    """Unit vectors (1000, 512) of the class names, in the order of the label probabilities."""
-    path = prepared_path()
-    if path.exists():
-        vectors: Floats = np.load(path, allow_pickle=False)
-        if vectors.shape == (IMAGE_LABELS.dim, TEXT.dim):
-            return vectors
+    """Unit vectors (1000, 512) of the classes, in the order of the label probabilities."""
+    return kept_vectors(f"imagenet-v{_VERSION}", _class_phrases)
+
+
+def _class_phrases() -> tuple[list[str], list[int], list[float]]:
+    """Names and kinds, the class that each belongs to, and its weight."""
     from torchvision.models import EfficientNet_B0_Weights
 
-    vectors = embed_texts(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"])
+    names = EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]
+    phrases, rows, weights = list(names), list(range(len(names))), [1.0] * len(names)
     for first, last, words in _kinds():
-        vectors[first : last + 1] += _KIND * embed_texts([words])
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    try:
-        with published(path) as scratch, scratch.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
-    except OSError as err:
-        log.warning("the embedded class names cannot be kept: %s", err)
-    return vectors
+        for row in range(first, last + 1):
+            phrases.append(words)
+            rows.append(row)
+            weights.append(_KIND)
+    return phrases, rows, weights
 
 
 def _kinds() -> list[tuple[int, int, str]]:

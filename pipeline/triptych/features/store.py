@@ -63,7 +63,7 @@ class FeatureStore:
             return None
         try:
             return _decode(content)
-        except Exception as err:  # whatever a damaged file makes the parsers raise
+        except Exception as err:  # noqa: BLE001 - whatever damage makes the parsers raise
             log.warning("%s is damaged and will be made again: %s", path, err)
             _set_aside(path)
             return None
@@ -92,7 +92,8 @@ def _encode(record: Storable) -> bytes:
     kind, arrays, meta = _pack(record)
     arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
     header = {"kind": kind, "meta": meta, "sha256": _checksum(kind, arrays, meta)}
-    text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    # All ASCII: a file name that is no valid Unicode must come through, too.
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
     return save(arrays, metadata={"triptych": text})
 
 

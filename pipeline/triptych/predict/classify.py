@@ -8,13 +8,15 @@ Likeness is the plain cosine: judging a label against its likeness to things in 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from triptych.extract.imagenet import conse
-from triptych.extract.text import embed_texts
+from triptych.extract.text import kept_vectors
+from triptych.features.keys import digest_of
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
@@ -24,7 +26,7 @@ __all__ = ["label_vectors", "zero_shot"]
 # it; speech or music alone says little.
 _TRUST: Mapping[str, float] = {"image": 1.0, "text": 2.0, "audio": 0.25}
 _SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about .1
-_HEARD = ("a person talking", "a person singing a song", "music playing")
+_HEARD = (("a person talking",), ("a person singing a song",), ("music playing",))
 # A modality that is present in less than this share of the steps counts in proportion.
 _FULL_PRESENCE = 0.3
 _FLAT = 0.05  # belief in a frame whose class probabilities say nothing
@@ -40,10 +42,18 @@ class _Evidence:
 
 def label_vectors(vocabulary: Vocabulary) -> Floats:
     """Unit vectors (L, 512): each label is the mean of its phrases."""
-    counts = [len(p) for p in vocabulary.phrases]
-    rows = embed_texts([phrase for phrases in vocabulary.phrases for phrase in phrases])
-    starts = np.cumsum([0, *counts[:-1]])
-    return _unit(np.add.reduceat(rows, starts, axis=0))
+    return _phrase_means(vocabulary.phrases)
+
+
+@functools.lru_cache(maxsize=8)
+def _phrase_means(phrases: tuple[tuple[str, ...], ...]) -> Floats:
+    name = f"labels-{digest_of({'phrases': phrases})[:16]}"
+    rows = [(text, row) for row, texts in enumerate(phrases) for text in texts]
+    return kept_vectors(
+        name, lambda: ([t for t, _ in rows], [r for _, r in rows], [1.0] * len(rows))
+    )
+
+
 
 
 def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
@@ -100,7 +110,7 @@ def _evidence(timeline: Timeline) -> dict[str, _Evidence]:
         found["text"] = _Evidence(_unit(words), _masked(ones, timeline.present["text"]))
     if "sound_tags" in timeline.values:
         shares = timeline.values["sound_tags"]
-        heard = _unit(shares @ embed_texts(_HEARD))
+        heard = _unit(shares @ _phrase_means(_HEARD))
         found["audio"] = _Evidence(
             heard, _masked(shares.max(axis=1, initial=0.0), timeline.present["sound_tags"])
         )

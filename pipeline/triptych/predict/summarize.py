@@ -19,6 +19,7 @@ from triptych.records import Cue, Floats, Prediction, Segment, Shot, Summary, Ti
 __all__ = ["summarize", "summary_language"]
 
 _PIECE_S = 3.0  # a moment long enough to understand
+_LEAST_PIECE_S = 1.0  # shorter is a flicker
 _LEAST_S = 3.0  # a summary by share is at least this long, if the video is
 _SAME = 0.25  # weight of likeness to what was chosen already
 _AUDIBLE, _SPOKEN = 0.15, 0.25
@@ -174,6 +175,14 @@ def _choose(
         chosen[best] = float(gain[best] + worth[best])
         covered = np.maximum(covered, like[best])
         left -= lengths[best]
+    if chosen and left >= _LEAST_PIECE_S:  # a shorter moment for what is left
+        value = np.where([i in chosen for i in range(len(pieces))], -np.inf, worth)
+        best = int(np.argmax(value + (np.maximum(like - covered[None, :], 0.0)).mean(axis=1)))
+        if best not in chosen:
+            whole = pieces[best]
+            pieces = [*pieces]
+            pieces[best] = _Piece(whole.start_s, round(whole.start_s + left, 6))
+            chosen[best] = float(worth[best])
     if not chosen:  # the budget is shorter than any piece: the start of the best one
         best = int(np.argmax(worth + like.mean(axis=1)))
         cut = _Piece(pieces[best].start_s, round(pieces[best].start_s + budget_s, 6))

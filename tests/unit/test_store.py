@@ -1,0 +1,242 @@
+"""Entries come back byte for byte, or not at all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synth
+from safetensors.numpy import load_file
+
+from triptych import cache
+from triptych.errors import ResourceError
+from triptych.extract.specs import AUDIO
+from triptych.features import FeatureStore, entry_key
+from triptych.records import Cue, FeatureTrack, Thumbnails
+
+KEY = entry_key("image", "ab" * 32, {"fps": 1.0})
+RNG = np.random.default_rng(7)
+TRACK = synth.track(
+    RNG.normal(size=(5, AUDIO.dim)), 8.3 + np.arange(5), 9.3 + np.arange(5), spec=AUDIO
+)
+THUMBNAILS = Thumbnails(jpeg=(b"\xff\xd8one", b"\xff\xd8second"), pts_s=np.array([0.0, 1.5]))
+CUES = (
+    Cue(start_s=0.1, end_s=2.0, text="你好 “world”\n🦉", source="embedded", language="zh"),
+    Cue(start_s=2.0, end_s=2.0, text="", source="asr"),
+)
+# The last character is what Python makes of a file name that is no valid UTF-8.
+NOTE = {"end_s": 12.5, "warnings": ["a", "é", "\udcff"], "info": {"fps": None, "width": 3}, "partial": False}
+RECORDS = {"track": TRACK, "thumbnails": THUMBNAILS, "cues": CUES, "note": NOTE}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "features")
+
+
+def assert_same(got: object, wanted: object) -> None:
+    if isinstance(wanted, FeatureTrack):
+        assert isinstance(got, FeatureTrack) and got.spec == wanted.spec
+        for name in ("values", "start_s", "end_s"):
+            a, b = getattr(got, name), getattr(wanted, name)
+            assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    elif isinstance(wanted, Thumbnails):
+        assert isinstance(got, Thumbnails) and got.jpeg == wanted.jpeg
+        assert got.pts_s.tobytes() == wanted.pts_s.tobytes()
+    else:
+        assert got == wanted
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_everything_comes_back(store: FeatureStore, kind: str) -> None:
+    assert store.get(KEY) is None
+    store.put(KEY, RECORDS[kind])
+    assert_same(store.get(KEY), RECORDS[kind])
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        synth.track(np.zeros((0, 4)), [], []),
+        Thumbnails(jpeg=(), pts_s=np.zeros(0)),
+        (),
+        {},
+        Thumbnails(jpeg=(b"",), pts_s=np.zeros(1)),
+    ],
+)
+def test_emptiness_comes_back(store: FeatureStore, empty: object) -> None:
+    store.put(KEY, empty)  # type: ignore[arg-type]
+    assert_same(store.get(KEY), empty)
+
+
+def test_odd_numbers_and_layouts_come_back(store: FeatureStore) -> None:
+    values = np.array([[0.0, -0.0, np.nan], [np.inf, 1e-45, 3.4e38]], np.float32)
+    sliced = np.asfortranarray(np.tile(values, (2, 1)))[::2]
+    track = synth.track(sliced, [1e-9, 1e9], [1e-9, 1e9 + 1e-6])
+    store.put(KEY, track)
+    assert_same(store.get(KEY), track)
+
+
+def test_the_same_record_is_the_same_file(tmp_path: Path) -> None:
+    files = []
+    for name in "ab":
+        store = FeatureStore(tmp_path / name)
+        store.put(KEY, TRACK)
+        files.append(store.path(KEY).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_entries_can_be_read_without_this_project(store: FeatureStore) -> None:
+    store.put(KEY, TRACK)
+    arrays = load_file(store.path(KEY))
+    np.testing.assert_array_equal(arrays["values"], TRACK.values)
+    np.testing.assert_array_equal(arrays["start_s"], TRACK.start_s)
+    content = store.path(KEY).read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
+    assert header["kind"] == "track" and header["meta"]["spec"]["name"] == "audio"
+    assert header["meta"]["columns"] == list(AUDIO.columns)
+
+
+def test_entries_lie_in_folders_by_digest(store: FeatureStore) -> None:
+    assert store.path(KEY) == store.root / KEY[-32:-30] / f"{KEY}.safetensors"
+
+
+def test_the_default_place_is_the_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "here"))
+    assert FeatureStore().root == tmp_path / "here" / "features"
+    monkeypatch.delenv("TRIPTYCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert FeatureStore().root == tmp_path / "xdg" / "triptych" / "features"
+
+
+def test_a_later_record_replaces_an_earlier_one(store: FeatureStore) -> None:
+    store.put(KEY, NOTE)
+    store.put(KEY, CUES)
+    assert store.get(KEY) == CUES
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_entry_is_set_aside(
+    store: FeatureStore, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(KEY, TRACK)
+    path = store.path(KEY)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert store.get(KEY) is None
+    assert "is damaged and will be made again" in caplog.text
+    assert not path.exists() and path.with_suffix(".damaged").exists()
+    store.put(KEY, TRACK)
+    assert_same(store.get(KEY), TRACK)
+
+
+def test_an_entry_of_another_program_is_set_aside(store: FeatureStore) -> None:
+    from safetensors.numpy import save_file
+
+    store.path(KEY).parent.mkdir(parents=True)
+    save_file({"values": np.zeros((2, 2), np.float32)}, store.path(KEY))
+    assert store.get(KEY) is None
+
+
+def test_a_folder_in_the_way_is_no_entry(
+    store: FeatureStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.path(KEY).mkdir(parents=True)
+    assert store.get(KEY) is None
+    assert "cannot read" in caplog.text
+
+
+class Crash(BaseException):
+    """As a kill would, it passes every `except Exception`."""
+
+
+@pytest.mark.parametrize("point", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("before", [None, NOTE])
+def test_a_crash_leaves_the_old_entry_or_none(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch, point: str, before: object
+) -> None:
+    if before is not None:
+        store.put(KEY, before)  # type: ignore[arg-type]
+
+    def crash(*_: object, **__: object) -> None:
+        raise Crash(point)
+
+    with monkeypatch.context() as patch:
+        if point == "write":
+            whole = Path.write_bytes
+            patch.setattr(
+                Path, "write_bytes", lambda self, data: (whole(self, data[:40]), crash())[0]
+            )
+        elif point == "fsync":
+            patch.setattr(os, "fsync", crash)
+        else:
+            patch.setattr(Path, "replace", crash)
+        with pytest.raises(Crash):
+            store.put(KEY, TRACK)
+    assert store.get(KEY) == before
+    left = [p.name for p in store.root.rglob("*") if p.is_file()]
+    assert left == ([] if before is None else [f"{KEY}.safetensors"])
+
+
+def test_a_full_disk_is_a_resource_error(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ResourceError, match="No space left") as caught:
+        store.put(KEY, TRACK)
+    assert caught.value.retryable and "TRIPTYCH_CACHE" in caught.value.remedy
+    assert caught.value.path == str(store.path(KEY).parent)
+    assert list(store.root.rglob("*.*")) == []
+
+
+def test_a_file_where_the_folder_should_be_is_a_resource_error(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ResourceError):
+        FeatureStore(tmp_path / "taken").put(KEY, TRACK)
+
+
+def test_a_resource_error_inside_keeps_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="mine"):
+        with cache.published(tmp_path / "x"):
+            raise ResourceError("mine")
+
+
+def _write_often(root: str, value: float, barrier: object) -> None:
+    store = FeatureStore(root)
+    track = synth.track(np.full((200, 64), value), np.arange(200.0), np.arange(200.0) + 1)
+    barrier.wait()  # type: ignore[attr-defined]
+    for _ in range(60):
+        store.put(KEY, track)
+
+
+def test_two_processes_writing_one_key_never_mix(store: FeatureStore) -> None:
+    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    barrier = context.Barrier(3)
+    writers = [
+        context.Process(target=_write_often, args=(str(store.root), value, barrier))
+        for value in (1.0, 2.0)
+    ]
+    for writer in writers:
+        writer.start()
+    barrier.wait(30)
+    seen = set()
+    while any(w.is_alive() for w in writers):
+        if (found := store.get(KEY)) is not None:
+            assert isinstance(found, FeatureTrack) and len(np.unique(found.values)) == 1
+            seen.add(float(found.values[0, 0]))
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert seen <= {1.0, 2.0}
+    assert store.get(KEY) is not None
+    assert [p.name for p in store.root.rglob("*") if p.is_file()] == [f"{KEY}.safetensors"]
