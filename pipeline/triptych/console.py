@@ -158,8 +158,9 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
             f"speed: {totals['media_seconds']:.1f} s of video, {totals['speed']:.1f} times as fast "
             "as real time"
         )
-    if counts.get("cached") and not totals["frames_decoded"]:
-        lines.append("nothing was decoded: the answers were there already")
+    if counts.keys() & {"done", "cached", "partial"} and not totals["videos_decoded"]:
+        what = "features" if counts.get("done") else "answers"
+        lines.append(f"nothing was decoded: the {what} were there already")
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
     if listed:
         lines.append(f"open {out}/index.html")

@@ -78,7 +78,7 @@ def _outcome(future: Future[Row], row: Row, arguments: dict[str, Any], limit_s: 
         return result
     except TimeoutError:
         err: Exception = ResourceError(
-            f"gave no answer within {limit_s:.0f} s",
+            f"gave no answer within {limit_s:g} s",
             remedy="raise runner.time_limit_s if the video is very long",
         )
         return failure(row, err, stage="time limit")
@@ -150,7 +150,7 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         log.debug("%s", traceback.format_exc())
         return failure(row, err, stage="analyze")
-    decoded = 0 if "media" in analysis.cached else analysis.frames_decoded
+    decoded = "decode" in analysis.seconds  # for one missing track the file is read again
     return row | {
         "state": "partial" if analysis.partial else "done",
         "labels": [
@@ -161,7 +161,8 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
         "text": analysis.summary.text,
         "warnings": list(analysis.warnings),
         "fresh": True,
-        "frames_decoded": decoded,
+        "decoded": decoded,
+        "frames_decoded": analysis.frames_decoded if decoded else 0,
         "from_cache": list(analysis.cached),
         "seconds": {k: round(v, 4) for k, v in (dict(analysis.seconds) | dict(watch)).items()},
         "elapsed_s": round(time.monotonic() - began, 4),

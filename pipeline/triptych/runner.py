@@ -170,7 +170,14 @@ def _identify(source: Source, config: Config) -> Row:
         **dict(source.extra),
     }
     try:
-        status = source.path.stat()
+        try:
+            status = source.path.stat()
+        except OSError as err:
+            raise InputError(
+                f"cannot read: {err.strerror}",
+                path=source.path,
+                remedy="check the path and its permissions",
+            ) from err
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
             raise InputError("not a file", path=source.path, remedy="give files or folders")
         row["size"] = status.st_size
@@ -279,6 +286,7 @@ def _totals(rows: Sequence[Row], seconds: float, config: Config) -> dict[str, An
         "seconds": round(seconds, 3),
         "media_seconds": round(media_s, 3),
         "speed": round(media_s / seconds, 2) if fresh and seconds > 0 else None,
+        "videos_decoded": sum(bool(r.get("decoded")) for r in fresh),
         "frames_decoded": sum(r.get("frames_decoded", 0) for r in fresh),
         "tracks_from_cache": sum(len(r.get("from_cache", ())) for r in fresh),
         "stage_seconds": stages,

@@ -220,6 +220,17 @@ def test_a_picture_that_grows_over_the_limit_midway_is_not_scaled(tmp_path: Path
     assert sum(len(c.pts_s) for c in chunks) == 10
 
 
+@pytest.mark.parametrize("rate", [1, 50, 1_577_074_304])
+def test_an_absurd_sampling_rate_is_refused(tmp_path: Path, rate: int) -> None:
+    # Resampling from 1.6 GHz took 30 s and 1.6 GB; from 1 Hz a second becomes hours.
+    path = synth.write(tmp_path / "sound.wav", wave=synth.tone(440, 0.5))
+    data = bytearray(path.read_bytes())
+    data[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(DecodeError, match="no sound that could be read"):
+        open_media(path)
+
+
 # Random damage
 
 

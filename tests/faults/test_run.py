@@ -188,9 +188,10 @@ def test_what_was_odd_about_a_good_file_was_understood(
     }
     assert (tracks["sound.wav"]["image"], tracks["sound.wav"]["audio"]) == (0, 2)
     assert (tracks["silent.mp4"]["image"] > 0, tracks["silent.mp4"]["audio"]) == (True, 0)
-    # One row a second on screen, but a frame that stands for longer has only one.
-    seconds = {int(t) for t in swinging()}
-    assert len(seconds) <= tracks["vfr.mkv"]["image"] <= len(seconds) + 1
+    # The frame on screen at each second; one that stands for longer has one row.
+    times = swinging()
+    on_screen = {max(t for t in times if t <= second) for second in range(int(times[-1]) + 1)}
+    assert tracks["vfr.mkv"]["image"] == len(on_screen)
 
 
 def test_what_was_read_only_in_part_says_so(
@@ -283,8 +284,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     done = triptych("run", film, "-o", tmp_path / "out", *LIGHT, cache=cache)
     assert done.returncode == 0
     assert states_of(tmp_path / "out") == {"film.mp4": "done"}
-    (note,) = (line for line in done.stderr.splitlines() if line.startswith("note:"))
-    assert str(cache) in note
+    (note,) = (line for line in done.stderr.splitlines() if str(cache) in line)
+    assert note.startswith("note: nothing is kept for the next run")
     assert "set TRIPTYCH_CACHE" in note
     assert any("are not kept" in w for w in analysis_of(tmp_path / "out", "film.mp4")["warnings"])
 
@@ -478,7 +479,7 @@ def test_a_second_run_decodes_nothing_and_says_so(
     assert "3 cached" in done.stdout
     assert "nothing was decoded" in done.stdout
     assert fresh(out) == {}
-    assert totals_of(out)["frames_decoded"] == 0
+    assert totals_of(out)["videos_decoded"] == totals_of(out)["frames_decoded"] == 0
     assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in out.rglob("*/*")} == before
 
 
@@ -487,7 +488,7 @@ def test_new_labels_decode_nothing(finished: tuple[tuple[object, ...], Path]) ->
     before = answers(out)
     assert triptych(*run, "--labels", "cat,dog").returncode == 0
     assert set(states_of(out).values()) == {"done"}
-    assert totals_of(out)["frames_decoded"] == 0
+    assert totals_of(out)["videos_decoded"] == totals_of(out)["frames_decoded"] == 0
     for row in rows_of(out).values():
         assert {label for label, _ in row["labels"]} == {"cat", "dog"}
         assert {"media", "image", "image_labels", "audio"} <= set(row["from_cache"])
@@ -575,16 +576,22 @@ def test_a_file_that_moved_is_not_decoded_again(
 def test_damaged_features_are_made_again(
     films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
 ) -> None:
+    (films / "long.mp4").unlink()
+    undisturbed.pop("long.mp4/analysis.json")
     run = ("run", films, *LIGHT)
     assert triptych(*run, "-o", tmp_path / "first", cache=cold).returncode == 0
-    entries = sorted((cold / "features").rglob("image-*.safetensors"))
-    assert len(entries) == 3
-    damaged = entries[0].read_bytes()
-    entries[0].write_bytes(damaged[:-1] + bytes([damaged[-1] ^ 1]))
-    assert triptych(*run, "-o", tmp_path / "second", cache=cold).returncode == 0
-    assert sum(r["frames_decoded"] > 0 for r in rows_of(tmp_path / "second").values()) == 1
-    assert answers(tmp_path / "second") == undisturbed
-    assert entries[0].read_bytes() == damaged
+    kinds = {p.name.rpartition("-")[0] for p in (cold / "features").rglob("*.safetensors")}
+    assert {"media", "cues", "thumbnails", "image", "image_labels", "shots", "audio"} <= kinds
+    for kind in ("media", "cues", "image", "text"):
+        entry, *others = sorted((cold / "features").rglob(f"{kind}-*.safetensors"))
+        whole = entry.read_bytes()
+        entry.write_bytes(whole[:-1])
+        out = tmp_path / f"without-{kind}"
+        assert triptych(*run, "-o", out, cache=cold).returncode == 0
+        assert totals_of(out)["videos_decoded"] == (kind != "text"), kind
+        assert answers(out) == undisturbed, kind
+        assert entry.read_bytes() == whole, kind
+        assert others or kind == "text"
 
 
 def test_windows_of_one_film_by_a_manifest(films: Path, tmp_path: Path) -> None:
@@ -623,3 +630,23 @@ def test_the_library_s_environment_is_not_needed(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_one_more_track_reads_the_file_again_and_says_so(
+    films: Path, cold: Path, tmp_path: Path
+) -> None:
+    """Features of an earlier run with fewer extractors count, and change no answer."""
+    whole, cache = tmp_path / "whole", tmp_path / "cache"
+    shutil.copytree(cold, cache)
+    run = ("run", films / "b.mp4", "--asr", "never", "--format", "json")
+    assert triptych(*run, "-o", whole, cache=cold).returncode == 0
+    assert (
+        triptych(*run, "-o", tmp_path / "light", "--preset", "light", cache=cache).returncode == 0
+    )
+    more = triptych(*run, "-o", tmp_path / "more", cache=cache)
+    assert more.returncode == 0
+    assert "nothing was decoded" not in more.stdout
+    row = rows_of(tmp_path / "more")["b.mp4"]
+    assert row["decoded"]
+    assert {"image", "audio", "media"} <= set(row["from_cache"])
+    assert answers(tmp_path / "more") == answers(whole)

@@ -25,9 +25,7 @@ def tracks(draw: st.DrawFn) -> FeatureTrack:
             max_size=len(starts),
         )
     )
-    values = draw(
-        st.lists(st.integers(-5, 5), min_size=2 * len(starts), max_size=2 * len(starts))
-    )
+    values = draw(st.lists(st.integers(-5, 5), min_size=2 * len(starts), max_size=2 * len(starts)))
     return track(
         np.array(values, np.float32).reshape(len(starts), 2), starts, np.add(starts, lengths)
     )
@@ -38,7 +36,7 @@ def reference(rows: FeatureTrack, begin: float, end: float) -> tuple[np.ndarray,
     total, weight = np.zeros(rows.spec.dim), 0.0
     for value, start_s, end_s in zip(rows.values, rows.start_s, rows.end_s, strict=True):
         overlap = min(max(end_s, start_s + INSTANT_S), end) - max(start_s, begin)
-        if overlap > 1e-9:
+        if overlap > 1e-6:
             total, weight = total + value * overlap, weight + overlap
     return (total / weight if weight else total), weight > 0
 

@@ -12,7 +12,9 @@ from triptych.features import entry_key
 from triptych.features.keys import digest_of
 from triptych.records import Spec
 
-LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1e-9]) | st.text("ab:,")
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1e-9]) | st.text("ab:,")
+)
 DATA = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab:,"), inner, max_size=3),

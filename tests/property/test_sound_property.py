@@ -46,9 +46,7 @@ def test_resampling_does_not_depend_on_the_cutting(lengths: list[int], rate: int
 
     def through(pieces: list[tuple[int, int]]) -> np.ndarray:
         stream = MonoStream(rate_hz=RATE_HZ)
-        found = [
-            s for a, b in pieces for s in stream.feed(audio_frame(wave[a:b], rate=rate, at=a))
-        ]
+        found = [s for a, b in pieces for s in stream.feed(audio_frame(wave[a:b], rate=rate, at=a))]
         return np.concatenate([s.samples for s in [*found, *stream.finish()]])
 
     whole, parts = through([(0, len(wave))]), through(cut(len(wave), lengths))

@@ -90,7 +90,9 @@ def test_what_was_stored_comes_back(store: FeatureStore, record: Storable) -> No
 
 @given(
     RECORDS,
-    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4
+    ),
     st.sampled_from(["change", "cut", "insert"]),
 )
 @settings(max_examples=300)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import synth
 
-from triptych.fuse import align
+from triptych.fuse.align import align
 
 
 def test_two_clocks_meet() -> None:

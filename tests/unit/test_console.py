@@ -63,7 +63,7 @@ def totals(*rows: Row, **more: Any) -> dict[str, Any]:
         "seconds": 2.0,
         "media_seconds": 24.0,
         "speed": 12.0,
-        "frames_decoded": 100,
+        "videos_decoded": 2,
         "failures": [r for r in rows if r["state"] == "failed"],
         **more,
     }
@@ -154,13 +154,17 @@ def test_closing_lines() -> None:
 
 
 def test_closing_says_that_nothing_was_decoded() -> None:
-    text = closing(io.StringIO(), CACHED, speed=None, frames_decoded=0)
-    assert "nothing was decoded" in text
+    text = closing(io.StringIO(), CACHED, speed=None, videos_decoded=0)
+    assert "nothing was decoded: the answers were there already" in text
     assert "speed" not in text
+    text = closing(io.StringIO(), CACHED, DONE, videos_decoded=0)
+    assert "nothing was decoded: the features were there already" in text
+    assert "nothing was decoded" not in closing(io.StringIO(), CACHED, DONE, videos_decoded=1)
+    assert "nothing was decoded" not in closing(io.StringIO(), FAILED, videos_decoded=0)
 
 
 def test_closing_of_an_empty_folder() -> None:
-    text = closing(io.StringIO(), speed=None, frames_decoded=0)
+    text = closing(io.StringIO(), speed=None, videos_decoded=0)
     assert text == "0 inputs: nothing to do, in 2.00 s\n"
 
 

@@ -97,7 +97,8 @@ def test_threads_change_nothing(tmp_path: Path, threads: int) -> None:
         chunks = list(media.stream(fps=5.0))
     numbers = [synth.number_of(p) for c in chunks for p in c.rgb]
     assert numbers == sorted(set(numbers))
-    assert media.report.frames_decoded == len(clip.times)
+    skipped = len(clip.times) - media.report.frames_decoded
+    assert 0 <= skipped <= media.report.frames_skippable
 
 
 def test_looking_at_the_info_first_changes_nothing(tmp_path: Path) -> None:
@@ -265,7 +266,8 @@ def test_every_hard_input_is_read_or_refused_clearly(shared_data: Path) -> None:
 
 def differences(row: dict[str, str], media: Media) -> list[str]:
     """Where a decode differs from what the manifest says."""
-    frames = [c for c in media.stream(fps=1.0, short_side=64) if isinstance(c, Frames)]
+    # At this rate every frame is wanted, so that none may be skipped.
+    frames = [c for c in media.stream(fps=240.0, short_side=64) if isinstance(c, Frames)]
     found: list[str] = []
     info, report = media.info, media.report
 

@@ -169,7 +169,10 @@ def test_tones_of_a_file_sound_at_their_times(tmp_path: Path) -> None:
 
 def test_sixteen_channels_and_eight_bits_are_heard(tmp_path: Path) -> None:
     many = synth.write(
-        tmp_path / "many.wav", wave=synth.tone(440, 1.0, 44_100), rate=44_100, layout="hexadecagonal"
+        tmp_path / "many.wav",
+        wave=synth.tone(440, 1.0, 44_100),
+        rate=44_100,
+        layout="hexadecagonal",
     )
     coarse = synth.write(
         tmp_path / "coarse.wav", wave=synth.tone(440, 1.0, 8_000), rate=8_000, sound_codec="pcm_u8"
@@ -187,9 +190,7 @@ def test_flash_and_click_meet(tmp_path: Path, start_s: float) -> None:
     with open_media(clip.path) as media:
         for chunk in media.stream(fps=25.0):
             if isinstance(chunk, Frames):
-                bright += [
-                    t for t, p in zip(chunk.pts_s, chunk.rgb, strict=True) if p.mean() > 200
-                ]
+                bright += [t for t, p in zip(chunk.pts_s, chunk.rgb, strict=True) if p.mean() > 200]
             elif isinstance(chunk, Sound):
                 at = np.flatnonzero(np.abs(chunk.samples) > 0.3)
                 loud += (chunk.start_s + at / chunk.rate_hz).tolist()

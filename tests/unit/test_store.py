@@ -29,7 +29,12 @@ CUES = (
     Cue(start_s=2.0, end_s=2.0, text="", source="asr"),
 )
 # The last character is what Python makes of a file name that is no valid UTF-8.
-NOTE = {"end_s": 12.5, "warnings": ["a", "é", "\udcff"], "info": {"fps": None, "width": 3}, "partial": False}
+NOTE = {
+    "end_s": 12.5,
+    "warnings": ["a", "é", "\udcff"],
+    "info": {"fps": None, "width": 3},
+    "partial": False,
+}
 RECORDS = {"track": TRACK, "thumbnails": THUMBNAILS, "cues": CUES, "note": NOTE}
 
 

@@ -131,7 +131,7 @@ def choose_streams(container: InputContainer, *, language: str = "") -> Streams:
         language: three-letter code that a sound track is preferred by, if present.
     """
     videos = [s for s in container.streams.video if _readable(s) and not _is_cover(s)]
-    sounds = [s for s in container.streams.audio if _readable(s)]
+    sounds = [s for s in container.streams.audio if _readable(s) and _is_sound(s)]
     texts = [
         s for s in container.streams.subtitles if _readable(s) and is_text_codec(_codec_name(s))
     ]
@@ -157,6 +157,11 @@ def _codec_name(stream: Stream) -> str:
 
 def _readable(stream: Stream) -> bool:
     return getattr(stream, "codec_context", None) is not None and bool(_codec_name(stream))
+
+
+def _is_sound(stream: AudioStream) -> bool:
+    """Whether the rate is one of sound; a false one takes gigabytes to resample."""
+    return not stream.rate or 1_000 <= stream.rate <= 1_000_000
 
 
 def _is_cover(stream: Stream) -> bool:

@@ -75,6 +75,20 @@ class PictureStream:
         if self._timeless:
             yield f"{self._timeless} frames without a time were placed after the one before"
 
+    def may_skip(self, pts_s: float, end_s: float, length_s: float) -> bool:
+        """Whether the frame on screen from `pts_s` to `end_s` is certainly not wanted.
+
+        Args:
+            pts_s: when it appears.
+            end_s: when the next one does.
+            length_s: how long the container says that it lasts, 0 if it does not say.
+        """
+        if self._clock.doubtful or pts_s >= self._stop_s or self._sampler.may_want(pts_s, end_s):
+            return False
+        shown_until_s = min(end_s, pts_s + length_s) if length_s else end_s
+        self.end_s = max(self.end_s, min(shown_until_s, self._stop_s))
+        return True
+
     def feed(self, frame: av.VideoFrame) -> Frames | None:
         """A batch of sampled frames, when one is full."""
         pts_s = self._clock.time_of(frame)
@@ -97,7 +111,7 @@ class PictureStream:
         elif self._held is not None:
             self._step_s = pts_s - self._held_s
         self._held, self._held_s = frame, pts_s
-        self.end_s = min(pts_s + self._step_s, self._stop_s)
+        self.end_s = max(self.end_s, min(pts_s + self._step_s, self._stop_s))
         return batch
 
     def finish(self) -> Iterator[Frames]:
@@ -144,6 +158,11 @@ class _Clock:
     def __init__(self) -> None:
         self._last = {"pts": -(2**63), "dts": -(2**63)}
         self._faults = {"pts": 0, "dts": 0}
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether presentation times have run backwards."""
+        return self._faults["pts"] > 0
 
     def time_of(self, frame: av.VideoFrame) -> float | None:
         """Seconds, or None when the frame has neither time."""

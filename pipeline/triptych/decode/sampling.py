@@ -60,5 +60,15 @@ class Sampler:
         self._next = index
         return True
 
+    def may_want(self, pts_s: float, end_s: float) -> bool:
+        """Whether a frame on screen from `pts_s` to `end_s` could still be wanted.
+
+        Until the first frame is taken every one could: it stands for all earlier times.
+        """
+        if self._next == 0:
+            return True
+        index = int(np.ceil((pts_s - self._start_s - 2 * _TOLERANCE_S) * self._fps))
+        return self._time(max(index, 0)) - 2 * _TOLERANCE_S < end_s
+
     def _time(self, index: int) -> float:
         return self._start_s + index / self._fps

@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,9 @@ def _openvino_engine(build: Build, *, key: str, input_size: int) -> Engine:
 
     core = openvino.Core()
     path = cache_dir() / "prepared" / f"{key}.xml"
-    model = core.read_model(path) if path.exists() else _convert(build, path, input_size)
+    fresh = None if path.exists() else _convert(build, path, input_size)
+    # Read back even when just made: the copy on disk may differ from it in the last bit.
+    model = core.read_model(path) if path.exists() else fresh
     # One inference thread: a folder is parallel by file, and two threads gain only 1.5x.
     settings = {
         "INFERENCE_NUM_THREADS": int(os.environ.get("OMP_NUM_THREADS", "1")),
@@ -92,9 +95,12 @@ def _convert(build: Build, path: Path, input_size: int) -> Any:
     log.info("preparing %s for this machine, once", path.stem)
     example = torch.zeros((1, input_size, input_size, 3), dtype=torch.uint8)
     shape = [-1, input_size, input_size, 3]
-    model = openvino.convert_model(
-        build().eval(), example_input=example, input=[(shape, openvino.Type.u8)]
-    )
+    with warnings.catch_warnings():
+        # OpenVINO traces with a function of torch that is marked as old.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = openvino.convert_model(
+            build().eval(), example_input=example, input=[(shape, openvino.Type.u8)]
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:

@@ -11,6 +11,7 @@ from triptych.records import FeatureTrack, Floats, Mask, Timeline, Times
 __all__ = ["align", "steps_between"]
 
 _INSTANT_S = 1e-3  # weight of a row without length
+_DUST_S = 1e-6  # overlaps that only rounding makes
 
 
 def steps_between(start_s: float, end_s: float, step_s: float) -> tuple[Times, Times]:
@@ -56,17 +57,21 @@ def _onto(track: FeatureTrack, starts: Times, ends: Times, step_s: float) -> tup
     weight = np.zeros(steps, np.float64)
     if steps and len(track):
         row_ends = np.maximum(track.end_s, track.start_s + _INSTANT_S)
-        first = np.floor((track.start_s - starts[0]) / step_s).astype(np.int64)
-        last = np.ceil((row_ends - starts[0]) / step_s).astype(np.int64)
+        # Clipped first: a cue may claim to last ten thousand years.
+        last_s = starts[0] + steps * step_s
+        begins, finishes = np.clip([track.start_s, row_ends], starts[0], last_s) - starts[0]
+        first = np.floor(begins / step_s).astype(np.int64)
+        last = np.ceil(finishes / step_s).astype(np.int64)
         # Rows are about as long as steps: the loop runs over the few steps a row may span.
         for offset in range(int((last - first).max())):
             step = first + offset
-            rows = np.flatnonzero((step < last) & (step >= 0) & (step < steps))
+            rows = np.flatnonzero((step < last) & (step < steps))
             at = step[rows]
             overlap = np.minimum(row_ends[rows], ends[at]) - np.maximum(
                 track.start_s[rows], starts[at]
             )
-            rows, at, overlap = rows[overlap > 0], at[overlap > 0], overlap[overlap > 0]
+            real = overlap > _DUST_S
+            rows, at, overlap = rows[real], at[real], overlap[real]
             np.add.at(total, at, track.values[rows] * overlap[:, None])
             np.add.at(weight, at, overlap)
     mask = weight > 0

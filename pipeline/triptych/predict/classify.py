@@ -54,8 +54,6 @@ def _phrase_means(phrases: tuple[tuple[str, ...], ...]) -> Floats:
     )
 
 
-
-
 def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
     """Rank the labels of a vocabulary for a video and for each of its steps.
 

@@ -1,0 +1,412 @@
+"""How fast a folder becomes answers: Triptych against the plain script, side by side.
+
+Two comparisons, each repeated with the order turned round every time:
+
+- same work: the preset `light`, no speech, analysis.json only; against `plain_script.py`.
+- everything: all defaults (speech recognition, reel, storyboard, page); against
+  `plain_script.py --speech`.
+
+Wall times are of whole processes, from outside. *cold*: no features, no results, but the
+models prepared (once a machine; measured by itself as the first run ever). *warm*: the same
+command again. *warm, new folder*: the features are there, the results are not.
+
+    python bench/end_to_end.py --json bench/out/end_to_end.json
+    python bench/end_to_end.py my/videos --repeat 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = Path(os.environ.get("TRIPTYCH_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+PLAIN = (sys.executable, str(Path(__file__).with_name("plain_script.py")))
+TRIPTYCH = (sys.executable, "-m", "triptych", "run")
+#: Comparison -> options of Triptych, options of the plain script.
+COMPARISONS: dict[str, tuple[list[str], list[str]]] = {
+    "same_work": (["--preset", "light", "--asr", "never", "--format", "json"], []),
+    "everything": ([], ["--speech"]),
+}
+PACKAGES = ("triptych", "av", "numpy", "torch", "timm", "librosa", "openvino", "faster-whisper")
+TARGETS = {"cold_vs_plain": 2.5, "warm_vs_cold": 100.0, "same_top_label": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process from start to end, its children with it."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float  #: largest sum of the resident memory of all its processes
+    status: int
+
+
+def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end; time and memory as seen from outside."""
+    peak: list[float] = [0.0]
+    over = threading.Event()
+    with tempfile.TemporaryFile() as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            list(command), env=os.environ | (env or {}), stdout=log, stderr=subprocess.STDOUT
+        )
+        watcher = threading.Thread(target=_watch, args=(process.pid, peak, over), daemon=True)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)  # no polling: warm runs last 0.1 s
+        wall_s = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        over.set()
+        watcher.join()
+        if process.returncode not in (0, 1):  # 1: some files failed
+            log.seek(0)
+            sys.exit(f"{' '.join(command)}\n{log.read().decode(errors='replace')}")
+    # The process's own largest size is a lower bound where it ended between two looks.
+    peak_mb = max(peak[0], usage.ru_maxrss / 1024)
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, peak_mb, process.returncode)
+
+
+def _watch(pid: int, peak: list[float], over: threading.Event) -> None:
+    """Keep the largest resident memory of a process tree, looked at 20 times a second."""
+    try:
+        root = psutil.Process(pid)
+        while not over.wait(0.05):
+            total = 0
+            for member in (root, *root.children(recursive=True)):
+                try:
+                    total += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            peak[0] = max(peak[0], total / 2**20)
+    except psutil.NoSuchProcess:
+        return
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """A figure with what is needed to trust it.
+
+    >>> spread([3.0, 1.0, 2.0])
+    {'n': 3, 'median': 2.0, 'min': 1.0, 'max': 3.0}
+    """
+    return {
+        "n": len(values),
+        "median": round(statistics.median(values), 4),
+        "min": round(min(values), 4),
+        "max": round(max(values), 4),
+    }
+
+
+def figures(runs: Sequence[Run], media_s: float) -> dict[str, Any]:
+    """All figures of repeated runs of one command."""
+    return {
+        "wall_s": spread([r.wall_s for r in runs]),
+        "cpu_s": spread([r.cpu_s for r in runs]),
+        "video_s_per_wall_s": spread([media_s / r.wall_s for r in runs]),
+        "peak_mb": spread([r.peak_mb for r in runs]),
+    }
+
+
+def ratios(over: Sequence[Run], under: Sequence[Run]) -> dict[str, Any]:
+    """How many times as long one took as the other, pair by pair."""
+    return spread([a.wall_s / b.wall_s for a, b in zip(over, under, strict=True)])
+
+
+@dataclass(slots=True)
+class Bench:
+    """A scratch folder with prepared models and label words."""
+
+    scratch: Path
+    workers: int = 0
+
+    def prepare(self, clip: Path) -> dict[str, Any]:
+        """Make the models ready; what that takes is the first run ever."""
+        os.environ["TRIPTYCH_CACHE"] = str(self.scratch / "prepared")
+        light = COMPARISONS["same_work"][0]
+        command = [*TRIPTYCH, str(clip), "-o", str(self.scratch / "first"), *light]
+        for program in (PLAIN, TRIPTYCH):  # compiled Python files, libraries in the page cache
+            measured([*program, "--help"])
+        first = measured(command, env=self._cache("prepared"))
+        shutil.rmtree(self.scratch / "prepared" / "features")
+        shutil.rmtree(self.scratch / "first")
+        again = measured(command, env=self._cache("prepared"))
+        shutil.rmtree(self.scratch / "prepared" / "features")
+        self._write_words()
+        return {"first_run_s": round(first.wall_s, 3), "same_prepared_s": round(again.wall_s, 3)}
+
+    def _write_words(self) -> None:
+        """The same label words for both, embedded once, as points in the sentence space."""
+        import numpy as np
+
+        from triptych.extract.imagenet import class_vectors
+        from triptych.predict.classify import label_vectors
+        from triptych.predict.vocabulary import load_vocabulary
+
+        vocabulary = load_vocabulary("everyday", language="en")
+        np.savez(
+            self.scratch / "words.npz",
+            classes=class_vectors(),
+            labels=label_vectors(vocabulary),
+            names=np.array(vocabulary.names),
+        )
+
+    def _cache(self, name: str) -> dict[str, str]:
+        return {"TRIPTYCH_CACHE": str(self.scratch / name)}
+
+    def compare(self, name: str, folder: Path, *, repeat: int) -> dict[str, Any]:
+        """One comparison on one folder: the plain script, and Triptych cold and warm."""
+        files = media_files(folder)
+        _read_through(files)
+        runs: dict[str, list[Run]] = {k: [] for k in ("plain", "cold", "warm", "warm_new_folder")}
+        plain_work_s: list[float] = []
+        for turn in range(repeat):
+            sides = [lambda: self._plain(name, files, runs), lambda: self._ours(name, folder, runs)]
+            for side in sides if turn % 2 == 0 else reversed(sides):
+                side()
+            theirs = json.loads((self.scratch / "plain" / "seconds.json").read_text())
+            plain_work_s.append(sum(theirs.values()) - theirs["load"])
+        rows = read_rows(self.scratch / "out")
+        media_s = sum(row.get("duration_s", 0.0) for row in rows)
+        labels = top_labels(self.scratch / "plain", self.scratch / "out", folder)
+        compared = [row for row in labels if row["plain"] and row["triptych"]]
+        summary = json.loads((self.scratch / "cold.json").read_text(encoding="utf-8"))
+        return {
+            "files": len(files),
+            "states": summary["states"],
+            "media_s": round(media_s, 3),
+            **{key: figures(value, media_s) for key, value in runs.items()},
+            "ratios": {
+                "cold_vs_plain": ratios(runs["plain"], runs["cold"]),
+                # As if the other script had started and loaded its models in no time.
+                "cold_vs_plain_without_its_start": spread(
+                    [s / r.wall_s for s, r in zip(plain_work_s, runs["cold"], strict=True)]
+                ),
+                "warm_vs_cold": ratios(runs["cold"], runs["warm"]),
+                "warm_new_folder_vs_cold": ratios(runs["cold"], runs["warm_new_folder"]),
+                "warm_vs_plain": ratios(runs["plain"], runs["warm"]),
+            },
+            "seconds_by_stage": {
+                "plain": theirs | {"imports": runs["plain"][-1].wall_s - sum(theirs.values())},
+                "triptych_all_workers": summary["stage_seconds"],
+            },
+            "top_labels": labels,
+            "same_top_label": {
+                "compared": len(compared),
+                "same": sum(row["plain"] == row["triptych"] for row in compared),
+            },
+        }
+
+    def _plain(self, name: str, files: Sequence[Path], runs: dict[str, list[Run]]) -> None:
+        out = self.scratch / "plain"
+        shutil.rmtree(out, ignore_errors=True)
+        command = [*PLAIN, *map(str, files), "-o", str(out)]
+        command += ["--words", str(self.scratch / "words.npz"), *COMPARISONS[name][1]]
+        runs["plain"].append(measured(command))
+
+    def _ours(self, name: str, folder: Path, runs: dict[str, list[Run]]) -> None:
+        for left in ("cold", "out", "out2"):
+            shutil.rmtree(self.scratch / left, ignore_errors=True)
+        shutil.copytree(self.scratch / "prepared", self.scratch / "cold")
+        options = [*COMPARISONS[name][0], "--lang", "en"]
+        if self.workers:
+            options += ["--workers", str(self.workers)]
+        for key, out in (("cold", "out"), ("warm", "out"), ("warm_new_folder", "out2")):
+            command = [*TRIPTYCH, str(folder), "-o", str(self.scratch / out), *options]
+            runs[key].append(measured(command, env=self._cache("cold")))
+            if key == "cold":
+                shutil.copy(self.scratch / "out" / "summary.json", self.scratch / "cold.json")
+
+
+def read_rows(out: Path) -> list[dict[str, Any]]:
+    """The rows of a run."""
+    lines = (out / "run.jsonl").read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+def media_files(folder: Path) -> list[Path]:
+    """What both are given, in one order; Triptych finds the same by itself."""
+    from triptych.inputs import find_sources
+
+    found = find_sources([str(folder)], out=folder / "none")
+    return [source.path for source in found if source.expected]
+
+
+def _read_through(files: Sequence[Path]) -> None:
+    """Into the page cache: the disk is not what is compared."""
+    for path in files:
+        path.read_bytes()
+
+
+def top_labels(plain: Path, out: Path, folder: Path) -> list[dict[str, str]]:
+    """The best label of each file by its pictures alone; empty where there are none."""
+    with (plain / "labels.csv").open(encoding="utf-8", newline="") as file:
+        theirs = {row["path"]: row["label"] for row in csv.DictReader(file)}
+    found = []
+    for row in read_rows(out):
+        best = ""
+        path = out / row["folder"] / "analysis.json"
+        if path.is_file():
+            labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+            seen = {x["label"]: x["contributions"].get("image") for x in labels}
+            scores = {label: score for label, score in seen.items() if score is not None}
+            best = max(scores, key=lambda label: scores[label], default="")
+        if row["path"] in theirs:
+            name = Path(row["path"]).relative_to(folder).as_posix()
+            found.append({"file": name, "plain": theirs[row["path"]], "triptych": best})
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures were taken."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((x.split(":", 1)[1].strip() for x in lines if "model name" in x), model)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "load_at_start": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield name, ""
+
+
+def staged_shared_data(folder: Path, *, clips: int) -> Path | None:
+    """Links to long films, surveillance clips and talking heads; None where there are none."""
+    if not SHARED_DATA.is_dir():
+        return None
+    with (SHARED_DATA / "fight_surv" / "labels.csv").open(encoding="utf-8") as file:
+        listed = [SHARED_DATA / "fight_surv" / row["path"] for row in csv.DictReader(file)]
+    step = max(1, len(listed) // clips)  # from all over the list, always the same
+    groups = {
+        "long_video": sorted((SHARED_DATA / "long_video").iterdir()),
+        "fight_surv": listed[::step][:clips],
+        "grid_s1": sorted((SHARED_DATA / "grid_s1" / "video").iterdir()),
+    }
+    for group, paths in groups.items():
+        (folder / group).mkdir(parents=True)
+        for number, path in enumerate(paths):
+            (folder / group / f"{number:03}-{path.name}").symlink_to(path)
+    return folder
+
+
+def against_targets(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was promised, and what was found, for the same work."""
+    rows = []
+    for name, found in results.get("same_work", {}).items():
+        same = found["same_top_label"]
+        got = {
+            "cold_vs_plain": found["ratios"]["cold_vs_plain"]["median"],
+            "warm_vs_cold": found["ratios"]["warm_vs_cold"]["median"],
+            "same_top_label": same["same"] / same["compared"] if same["compared"] else None,
+        }
+        for target, wanted in TARGETS.items():
+            value = got[target]
+            held = value is not None and value >= wanted
+            rows.append(
+                {"folder": name, "target": target, "wanted": wanted, "got": value, "held": held}
+            )
+    return rows
+
+
+def tables(report: Mapping[str, Any]) -> Iterator[str]:
+    """The main figures in words."""
+    yield f"{report['machine']['cpu']}, {report['machine']['cores']} cores, {report['date']}"
+    ever = report["first_run_ever"]
+    yield f"first run ever {ever['first_run_s']} s, prepared {ever['same_prepared_s']} s"
+    for comparison, folders in report["results"].items():
+        for name, found in folders.items():
+            yield f"\n{comparison}, {name}: {found['files']} files, {found['media_s']:.0f} s"
+            for key in ("plain", "cold", "warm", "warm_new_folder"):
+                wall, peak = found[key]["wall_s"], found[key]["peak_mb"]
+                rate = found[key]["video_s_per_wall_s"]["median"]
+                yield (
+                    f"  {key:16} {wall['median']:8.2f} s ({wall['min']:.2f} to {wall['max']:.2f},"
+                    f" n={wall['n']}) {rate:9.1f} x real time {peak['median']:7.0f} MB"
+                )
+            for key, ratio in found["ratios"].items():
+                yield f"  {key:32} {ratio['median']:8.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+            same = found["same_top_label"]
+            yield f"  same top label                   {same['same']} of {same['compared']}"
+    for row in report["targets"]:
+        verdict = "held" if row["held"] else "MISSED"
+        yield f"target {row['target']} >= {row['wanted']} on {row['folder']}: {row['got']} {verdict}"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, write JSON, print the main figures."""
+    command = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("folders", nargs="*", type=Path, help="demo and shared data, if present")
+    command.add_argument("--json", type=Path, help="where the figures go; default: not kept")
+    command.add_argument("--repeat", type=int, default=3, help="of each comparison (3)")
+    command.add_argument("--clips", type=int, default=60, help="of fight_surv (60)")
+    command.add_argument("--workers", type=int, default=0, help="of Triptych (one a core)")
+    command.add_argument("--only", choices=tuple(COMPARISONS), help="one comparison")
+    command.add_argument("--quick", action="store_true", help="the demo folder, once")
+    options = command.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="triptych-bench-") as name:
+        scratch = Path(name)
+        folders = {path.name: path.resolve() for path in options.folders}
+        if not folders:
+            folders = {"demo": REPOSITORY / "demo" / "media"}
+            if not options.quick:
+                shared = staged_shared_data(scratch / "shared", clips=options.clips)
+                folders |= {"shared": shared} if shared else {}
+        for folder in folders.values():
+            if not media_files(folder):
+                sys.exit(f"no media in {folder}: run `make demo` first, or name a folder")
+        bench = Bench(scratch=scratch, workers=options.workers)
+        clips = [path for folder in folders.values() for path in media_files(folder)]
+        report: dict[str, Any] = {
+            "machine": machine(),
+            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "versions": dict(_versions()),
+            "settings": {"repeat": options.repeat, "quick": options.quick, "clips": options.clips},
+            "first_run_ever": bench.prepare(min(clips, key=lambda p: (p.stat().st_size, p.name))),
+        }
+        report["results"] = {
+            comparison: {
+                label: bench.compare(
+                    comparison, folder, repeat=1 if options.quick else options.repeat
+                )
+                for label, folder in folders.items()
+            }
+            for comparison in ([options.only] if options.only else COMPARISONS)
+        }
+    report["targets"] = against_targets(report["results"])
+    print(*tables(report), sep="\n")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""The state of one pass over a container: packets in, records out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Stream
+
+from triptych.decode.ahead import LookAhead, can_skip
+from triptych.decode.container import Streams, pixel_aspect
+from triptych.decode.cues import CueReader
+from triptych.decode.picture import PictureStream
+from triptych.decode.sound import MonoStream
+from triptych.decode.spectrogram import RATE_HZ, LogMel
+from triptych.records import Cue, Frames, Sound, Spectrogram
+
+__all__ = ["Chunk", "DecodeReport", "OnePass"]
+
+log = logging.getLogger(__name__)
+
+Chunk: TypeAlias = Frames | Sound | Spectrogram | Cue
+
+_MAX_ERRORS = 1000  # broken packets in a row are one broken file
+
+
+@dataclass(slots=True)
+class DecodeReport:
+    """What one pass over a file found."""
+
+    frames_decoded: int = 0
+    frames_sampled: int = 0
+    frames_skippable: int = 0  #: that were not wanted; decoded only if others refer to them
+    errors: int = 0  #: packets that could not be decoded
+    end_s: float = 0.0  #: time up to which something was decoded
+    partial: bool = False  #: clearly less was read than the container claims
+    warnings: list[str] = field(default_factory=list)
+
+
+class OnePass:
+    """A picture stream, a sound stream and cue readers over one demuxer."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        streams: Streams,
+        report: DecodeReport,
+        *,
+        fps: float,
+        short_side: int,
+        start_s: float,
+        end_s: float,
+        turned: Callable[[int], None],
+    ) -> None:
+        self.container, self.report = container, report
+        self.start_s, self.stop_s = start_s, end_s
+        self.found = False  #: pictures or sound were decoded
+        video = streams.video
+        self._picture = PictureStream(
+            fps=fps,
+            short_side=short_side,
+            aspect=pixel_aspect(video) if video else 1.0,
+            start_s=start_s,
+            end_s=end_s,
+            turned=turned,
+        )
+        self._ahead = LookAhead() if video is not None and can_skip(video) else None
+        self._sound = MonoStream(rate_hz=RATE_HZ)
+        self._log_mel = LogMel()
+        self._cues = {
+            s.index: CueReader(s.codec_context.name, language=s.language or "und")
+            for s in streams.text
+        }
+        self._past: set[int] = set()
+
+    @property
+    def end_s(self) -> float:
+        """Time up to which pictures or sound were decoded."""
+        ends = [self._picture.end_s, min(self._sound.end_s or 0.0, self.stop_s)]
+        return max(ends)
+
+    @property
+    def no_picture(self) -> bool:
+        """Whether not one frame was decoded."""
+        return self.report.frames_decoded == 0
+
+    @property
+    def no_sound(self) -> bool:
+        """Whether not one sample was decoded."""
+        return self._sound.end_s is None
+
+    def complaints(self) -> list[str]:
+        """Oddities worth a warning."""
+        said = list(self._picture.complaints())
+        if self._sound.overlaps:
+            said.append(f"{self._sound.overlaps} sound frames overlap others in time")
+        dropped = sum(reader.dropped for reader in self._cues.values())
+        if dropped:
+            said.append(f"{dropped} embedded cues could not be read")
+        return said
+
+    def chunks(self, wanted: Sequence[Stream]) -> Iterator[Chunk]:
+        """Demux, decode, and pass on."""
+        report, in_a_row = self.report, 0
+        timed = {s.index for s in wanted if s.type != "subtitle"}
+        packets = self.container.demux(*wanted)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, EOFError):
+                break
+            except av.error.FFmpegError as err:
+                report.errors += 1
+                report.warnings.append(f"reading stopped early: {err.strerror}")
+                break
+            if packet.stream.index in self._past:
+                continue
+            for ready in self._in_turn(packet):
+                try:
+                    for chunk in self._decode(ready):
+                        self.found = self.found or not isinstance(chunk, Cue)
+                        yield chunk
+                    in_a_row = 0
+                except av.error.FFmpegError as err:
+                    log.debug("%s: packet at %s: %s", self.container.name, ready.pts, err)
+                    report.errors += 1
+                    in_a_row += 1
+            if in_a_row >= _MAX_ERRORS or (timed and timed <= self._past):
+                break
+        yield from self._finish()
+
+    def _in_turn(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+        """Packets to decode now; those of pictures are held until it is known who wants them."""
+        if self._ahead is None or packet.stream.type != "video":
+            yield packet
+            return
+        flush = packet.dts is None and packet.size == 0
+        for ready, end_s in self._ahead.rest() if flush else self._ahead.feed(packet):
+            skip = end_s is not None and self._may_skip(ready, end_s)
+            ready.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
+            self.report.frames_skippable += skip
+            yield ready
+        if flush:
+            yield packet
+
+    def _may_skip(self, packet: av.Packet[Any], end_s: float) -> bool:
+        if packet.is_discard:  # outside the edit list: never on screen
+            return False
+        if self.report.errors:  # what hides damage depends on all frames
+            return False
+        tick = packet.time_base
+        length_s = float((packet.duration or 0) * tick)
+        return self._picture.may_skip(float((packet.pts or 0) * tick), end_s, length_s)
+
+    def _decode(self, packet: av.Packet[Any]) -> Iterator[Chunk]:
+        kind, index = packet.stream.type, packet.stream.index
+        if kind == "subtitle":
+            for cue in self._cues[index].feed(packet):
+                if cue.end_s > self.start_s and cue.start_s < self.stop_s:
+                    yield cue
+            return
+        decoded: list[Any] = packet.decode()
+        for frame in decoded:
+            if isinstance(frame, av.VideoFrame):
+                self.report.frames_decoded += 1
+                if frames := self._picture.feed(frame):
+                    yield from self._count(frames)
+                if self._picture.past:
+                    self._past.add(index)
+                    return
+            else:
+                if self._after_stop(frame):
+                    self._past.add(index)
+                    return
+                if not self._before_start(frame):
+                    for sound in self._sound.feed(frame):
+                        yield from self._with_log_mel(sound)
+
+    def _after_stop(self, frame: av.AudioFrame) -> bool:
+        return frame.time is not None and frame.time >= self.stop_s
+
+    def _before_start(self, frame: av.AudioFrame) -> bool:
+        length = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
+        return frame.time is not None and frame.time + length <= self.start_s
+
+    def _with_log_mel(self, sound: Sound) -> Iterator[Chunk]:
+        yield sound
+        if columns := self._log_mel.feed(sound):
+            yield columns
+
+    def _count(self, frames: Frames) -> Iterator[Frames]:
+        self.report.frames_sampled += len(frames.pts_s)
+        yield frames
+
+    def _finish(self) -> Iterator[Chunk]:
+        for frames in self._picture.finish():
+            self.found = True
+            yield from self._count(frames)
+        for sound in self._sound.finish():
+            self.found = True
+            yield from self._with_log_mel(sound)
+        if columns := self._log_mel.finish():
+            yield columns
+        for reader in self._cues.values():
+            for cue in reader.finish():
+                if cue.start_s < self.stop_s:
+                    yield cue

