@@ -55,7 +55,8 @@ class PictureStream:
         turned: Callable[[int], None],
     ) -> None:
         self.past = False  #: a frame at or after the end was seen
-        self.end_s = 0.0  #: end of the last frame decoded
+        self.end_s = 0.0  #: end of the last frame in the order of display
+        self._last_s = float("-inf")  # when that frame appears
         self._sampler = Sampler(fps=fps, start_s=start_s)
         self._short_side, self._aspect, self._stop_s = short_side, aspect, end_s
         self._turned: Callable[[int], None] | None = turned
@@ -85,8 +86,7 @@ class PictureStream:
         """
         if self._clock.doubtful or pts_s >= self._stop_s or self._sampler.may_want(pts_s, end_s):
             return False
-        shown_until_s = min(end_s, pts_s + length_s) if length_s else end_s
-        self.end_s = max(self.end_s, min(shown_until_s, self._stop_s))
+        self._note_end(pts_s, min(end_s, pts_s + length_s) if length_s else end_s)
         return True
 
     def feed(self, frame: av.VideoFrame) -> Frames | None:
@@ -111,8 +111,12 @@ class PictureStream:
         elif self._held is not None:
             self._step_s = pts_s - self._held_s
         self._held, self._held_s = frame, pts_s
-        self.end_s = max(self.end_s, min(pts_s + self._step_s, self._stop_s))
+        self._note_end(pts_s, pts_s + self._step_s)
         return batch
+
+    def _note_end(self, pts_s: float, end_s: float) -> None:
+        if pts_s >= self._last_s:
+            self._last_s, self.end_s = pts_s, min(end_s, self._stop_s)
 
     def finish(self) -> Iterator[Frames]:
         """The frames that are left, the last of the film among them if it is wanted."""
