@@ -49,7 +49,7 @@ class ExtractConfig:
     """Which embeddings are made, and how words are found."""
 
     preset: str = "embedded"
-    asr: Asr = "auto"  #: auto: only where a video has no cues
+    asr: Asr = "auto"  #: auto: where a video has no cues; always: instead of its cues
     language: str = ""  #: of the speech, for example "zh"; empty: detected
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
-from triptych.config import FORMATS, Config, load_config, parse_budget
+from triptych.config import FORMATS, Config, DecodeConfig, from_mapping, load_config, parse_budget
 from triptych.errors import InputError, UsageError
 
 
@@ -117,3 +118,41 @@ def test_the_recipe_is_what_can_change_an_answer() -> None:
     assert workers.recipe() == Config().recipe()
     assert load_config(assignments=("decode.fps=2",)).recipe() != Config().recipe()
     json.dumps(Config().recipe(), allow_nan=False)
+
+
+def test_unknown_keys_list_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        from_mapping(DecodeConfig, {"fsp": 1.0})
+    assert caught.value.remedy == "known: fps, max_duration_s, max_pixels, short_side"
+
+
+@pytest.mark.parametrize("value", [True, "true", [1], {"a": 1}, None])
+def test_a_number_is_no_switch_or_list(value: object) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        from_mapping(DecodeConfig, {"max_pixels": value})
+
+
+def test_options_do_not_change_what_they_were_given() -> None:
+    options = {"decode": {"fps": 2.0}}
+    load_config(assignments=("decode.short_side=64",), options=options)
+    assert options == {"decode": {"fps": 2.0}}
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().decode.fps = 2.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("15%", ("share", 0.15)),
+        ("100%", ("share", 1.0)),
+        ("0.5%", ("share", 0.005)),
+        ("30s", ("seconds", 30.0)),
+        (" 2.5s ", ("seconds", 2.5)),
+        ("1e3s", ("seconds", 1000.0)),
+    ],
+)
+def test_summary_lengths_are_read(text: str, meaning: tuple[str, float]) -> None:
+    assert parse_budget(text) == (meaning[0], pytest.approx(meaning[1]))
