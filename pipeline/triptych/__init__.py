@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.analyze import analyze
+    from triptych.video import analyze
     from triptych.config import Config, load_config
     from triptych.decode import open_media
     from triptych.errors import TriptychError
-    from triptych.extract import extract
     from triptych.features import FeatureStore
     from triptych.records import Analysis
     from triptych.runner import run
@@ -33,7 +32,6 @@ __all__ = [
     "TriptychError",
     "__version__",
     "analyze",
-    "extract",
     "load_config",
     "open_media",
     "run",
@@ -44,8 +42,7 @@ _HOMES = {
     "Config": "triptych.config",
     "FeatureStore": "triptych.features",
     "TriptychError": "triptych.errors",
-    "analyze": "triptych.analyze",
-    "extract": "triptych.extract.drive",
+    "analyze": "triptych.video",
     "load_config": "triptych.config",
     "open_media": "triptych.decode",
     "run": "triptych.runner",

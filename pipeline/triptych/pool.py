@@ -115,7 +115,7 @@ def _prepare() -> None:
 
 def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
     """Analyse one source and write its folder."""
-    from triptych.analyze import analyze
+    from triptych.video import analyze
     from triptych.events import Stopwatch, stage
     from triptych.report.write import write_report
 

@@ -181,14 +181,14 @@ def _choose(
         if best not in chosen:
             whole = pieces[best]
             pieces = [*pieces]
-            pieces[best] = _Piece(whole.start_s, round(whole.start_s + left, 6))
+            pieces[best] = _Piece(whole.start_s, round(whole.start_s + float(left), 6))
             chosen[best] = float(worth[best])
     if not chosen:  # the budget is shorter than any piece: the start of the best one
         best = int(np.argmax(worth + like.mean(axis=1)))
         cut = _Piece(pieces[best].start_s, round(pieces[best].start_s + budget_s, 6))
         return [(cut, 1.0)]
-    top = max(chosen.values()) or 1.0
-    return [(pieces[i], max(0.0, score / top)) for i, score in chosen.items()]
+    top = max(chosen.values())  # 0 for a silent film that never changes: all is equally good
+    return [(pieces[i], score / top if top > 0 else 1.0) for i, score in chosen.items()]
 
 
 def _words_between(cues: Sequence[Cue], piece: _Piece) -> str:
