@@ -15,13 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.video import analyze
     from triptych.config import Config, load_config
     from triptych.decode import open_media
     from triptych.errors import TriptychError
     from triptych.features import FeatureStore
     from triptych.records import Analysis
     from triptych.runner import run
+    from triptych.video import analyze
 
 __version__ = "0.1.0"
 

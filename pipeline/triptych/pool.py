@@ -115,9 +115,9 @@ def _prepare() -> None:
 
 def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
     """Analyse one source and write its folder."""
-    from triptych.video import analyze
     from triptych.events import Stopwatch, stage
     from triptych.report.write import write_report
+    from triptych.video import analyze
 
     began = time.monotonic()
     watch = Stopwatch()
