@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -186,5 +185,9 @@ def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:
 
 
 def _peak_memory_mb() -> int:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -314,6 +314,7 @@ def undisturbed(films: Path, tmp_path: Path) -> Iterator[dict[str, bytes]]:
 
 def worker_on(process: subprocess.Popen[str], film: Path) -> psutil.Process | None:
     """The worker that has this film open now."""
+    assert process.poll() is None, "the command ended before anything could be done to it"
     for worker in workers_of(process):
         try:
             if any(file.path == str(film) for file in worker.open_files()):
