@@ -62,7 +62,7 @@ wheel: $(SETUP)  ## Build sdist and wheel into dist/ and check what is in them.
 	@$(BIN)/check-wheel-contents dist/*.whl
 
 bench: $(SETUP)  ## Measure speed and memory (BENCH_ARGS=... for its options).
-	@$(BIN)/python bench/run.py $(BENCH_ARGS)
+	@$(BIN)/python bench/end_to_end.py $(BENCH_ARGS)
 
 notebooks: $(SETUP)  ## Run the README's examples and the notebooks.
 	@$(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)

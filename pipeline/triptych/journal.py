@@ -106,12 +106,23 @@ class Journal:
             file.seek(-1, 2)
             return file.read(1) != b"\n"
 
+    def same_answers(self, rows: Sequence[Row]) -> bool:
+        """Whether the gallery shows these answers already."""
+        shown = (self.path.parent / "index.html").exists()
+        return shown and [_answer(r) for r in self._old] == [_answer(r) for r in rows]
+
     def same_as(self, rows: Sequence[Row]) -> bool:
         """Whether the files of the run already say exactly this."""
         return self._old == list(rows) and all(
             (self.path.parent / name).exists()
             for name in ("predictions.csv", "index.html", "summary.json")
         )
+
+
+def _answer(row: Row) -> Row:
+    """A row without what a second look at a finished video changes."""
+    state = "done" if row["state"] == "cached" else row["state"]
+    return {k: v for k, v in row.items() if k != "fresh"} | {"state": state}
 
 
 def failure(row: Row, err: BaseException, *, stage: str) -> Row:

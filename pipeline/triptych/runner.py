@@ -84,7 +84,6 @@ def run_folder(
     from triptych.report.run import write_run
 
     began = time.monotonic()
-    _check_labels(config)
     _check_places(sources, out)
     _check_writable(out)
     for note in _what_is_missing(config):
@@ -104,6 +103,8 @@ def run_folder(
                 listener.finished(row)
             else:
                 pending.append((source, row))
+        if pending:
+            _check_labels(config)
         for row in _work(pending, out, config, listener):
             rows[row["relative"]] = row
             journal.append(row)
@@ -111,7 +112,7 @@ def run_folder(
         ordered = [rows[str(s.relative)] for s in sources]
         totals = _totals(ordered, time.monotonic() - began, config)
         if not journal.same_as(ordered):
-            write_run(ordered, out, totals=totals)
+            write_run(ordered, out, totals=totals, gallery=not journal.same_answers(ordered))
     return totals | {"rows": ordered}
 
 

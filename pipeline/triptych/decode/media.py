@@ -59,6 +59,7 @@ class Media:
             self._check(max_pixels)
             self._info = describe(self._container, self.streams, path, rotation=0)
             self._rotation_known = self.streams.video is None
+            self._video_index = self.streams.video.index if self.streams.video else -1
             if self.streams.video is not None:
                 self.streams.video.codec_context.thread_count = threads
                 self.streams.video.thread_type = "AUTO" if threads != 1 else "SLICE"
@@ -104,15 +105,17 @@ class Media:
         """What the container says of itself; the rotation needs a look at the first frame."""
         if not self._rotation_known:
             with open_container(self.path) as probe:
-                frame = _first_frame(probe, self.streams.video)
+                frame = _first_frame(probe, self._video_index)
             self._turned(frame.rotation if frame else 0)
         return self._info
 
     def _turned(self, rotation: int) -> None:
+        if self._rotation_known:
+            return
         self._rotation_known = True
-        self._info = dataclasses.replace(
-            describe(self._container, self.streams, self.path, rotation), rotation=rotation
-        )
+        size = (self._info.width, self._info.height)
+        width, height = size[::-1] if rotation % 180 else size
+        self._info = dataclasses.replace(self._info, width=width, height=height, rotation=rotation)
 
     def stream(
         self,
@@ -207,9 +210,8 @@ class Media:
             )
 
 
-def _first_frame(container: InputContainer, like: Stream | None) -> av.VideoFrame | None:
-    assert like is not None
+def _first_frame(container: InputContainer, index: int) -> av.VideoFrame | None:
     try:
-        return next(container.decode(container.streams[like.index]), None)  # type: ignore[return-value]
+        return next(container.decode(container.streams[index]), None)  # type: ignore[return-value]
     except av.error.FFmpegError:
         return None  # the pass over the file will count and report the same error

@@ -22,7 +22,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FIRST_KEYS = ("path", "state", "stage", "error", "remedy")
 
 
-def write_run(rows: Sequence[Row], folder: Path, *, totals: Mapping[str, Any]) -> None:
+def write_run(
+    rows: Sequence[Row], folder: Path, *, totals: Mapping[str, Any], gallery: bool = True
+) -> None:
     """Write `predictions.csv`, `run.jsonl`, `summary.json` and `index.html`.
 
     Args:
@@ -33,15 +35,17 @@ def write_run(rows: Sequence[Row], folder: Path, *, totals: Mapping[str, Any]) -
             summary), `warnings`. Any but `path` and `state` may be absent.
         folder: the run's output folder; made if it is not there.
         totals: what `summary.json` holds; `language` chooses the gallery's.
+        gallery: draw `index.html` anew; it costs more than all else in a warm run.
 
     Raises:
         OutputError: the disk is full or read-only.
     """
-    from triptych.report.gallery import gallery_html
-
     write_text(folder / "predictions.csv", predictions_text(rows), bom=True)
     write_text(folder / "run.jsonl", run_text(rows), errors="backslashreplace")
-    write_text(folder / "index.html", gallery_html(rows, totals=totals))
+    if gallery:
+        from triptych.report.gallery import gallery_html
+
+        write_text(folder / "index.html", gallery_html(rows, totals=totals))
     summary = json.dumps(totals, ensure_ascii=False, indent=1)
     write_text(folder / "summary.json", summary + "\n", errors="backslashreplace")
 
