@@ -22,9 +22,9 @@ from triptych.extract.shots import shots_of
 from triptych.features.gather import Job, embed_cues, gather
 from triptych.features.keys import file_digest
 from triptych.features.store import FeatureStore
-from triptych.fuse.align import align
+from triptych.fuse.timeline import align
 from triptych.predict.classify import zero_shot
-from triptych.predict.summarize import summarize, summary_language
+from triptych.predict.summary import summarize, summary_language
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary
 from triptych.records import Analysis, Cue, FeatureTrack, MediaInfo, Prediction, Timeline
 

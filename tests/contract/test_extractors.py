@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode import open_media
 from triptych.decode.spectrogram import LogMel
 from triptych.extract import extract, extractor_names
@@ -112,9 +112,9 @@ def usual(name: str) -> dict[str, FeatureTrack]:
 
 def assert_bytes_equal(one: dict[str, FeatureTrack], other: dict[str, FeatureTrack]) -> None:
     assert one.keys() == other.keys()
-    for key in one:
+    for key, track in one.items():
         for field in ("values", "start_s", "end_s"):
-            assert getattr(one[key], field).tobytes() == getattr(other[key], field).tobytes()
+            assert getattr(track, field).tobytes() == getattr(other[key], field).tobytes()
 
 
 class TestEveryExtractor:

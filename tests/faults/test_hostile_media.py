@@ -293,7 +293,7 @@ def test_damaged_films_raise_nothing_unexpected(films: tuple[Path, ...], tmp_pat
             except TriptychError as err:
                 bad += 1
                 assert err.path == str(path) and err.remedy, repr(err)
-            except Exception as err:
+            except Exception as err:  # noqa: BLE001 - whatever it is, it is the finding
                 unexpected.append(f"{film.name}, damage {turn}: {err!r}")
     assert not unexpected, "\n".join(unexpected)
     assert good > 50 and bad > 10  # else the damage is too much, or too little

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
-from synth import track
 
-from triptych.fuse.align import align, steps_between
+from synth import track
+from triptych.fuse.timeline import align, steps_between
 from triptych.records import FeatureTrack
 
 INSTANT_S = 1e-3  # a row without length counts as this long

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synth import RATE_HZ, audio_frame, noise
 
+from synth import RATE_HZ, audio_frame, noise
 from triptych.decode.sound import CHUNK_S, MonoStream
 
 WAVE = noise(23.0)

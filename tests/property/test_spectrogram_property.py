@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
-from synth import RATE_HZ, noise
 
+from synth import RATE_HZ, noise
 from triptych.decode.spectrogram import HOP, N_MELS, LogMel
 from triptych.records import Sound
 

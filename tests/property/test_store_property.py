@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from synth import track
 
+from synth import track
 from triptych.features import FeatureStore
 from triptych.features.store import Storable
 from triptych.records import Cue, FeatureTrack, Spec, Thumbnails

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from synth import cue, timeline
 
-from triptych.predict.summarize import summarize
+from synth import cue, timeline
+from triptych.predict.summary import summarize
 from triptych.records import Prediction, Shot
 
 BUDGETS = st.one_of(
@@ -36,7 +38,7 @@ def test_every_summary_keeps_its_promises(
     values = np.random.default_rng(seed).normal(size=(steps, 6))
     film = timeline({"image": (values, present[:steps])}, start_s=start_s)
     cuts = [start_s, *sorted(start_s + e for e in set(edges)), start_s + max(steps, 61)]
-    shots = [Shot(start_s=a, end_s=b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    shots = [Shot(start_s=a, end_s=b) for a, b in itertools.pairwise(cuts)]
     cues = sorted(
         (cue(start_s + a, start_s + a + n, t) for a, n, t in said), key=lambda c: c.start_s
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import synth
 
-from triptych.fuse.align import align
+import synth
+from triptych.fuse.timeline import align
 
 
 def test_two_clocks_meet() -> None:

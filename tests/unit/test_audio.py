@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode.spectrogram import N_MELS, RATE_HZ, LogMel
 from triptych.extract.audio import AudioExtractor, mfcc, onset_strength, second_spans
 from triptych.extract.specs import AUDIO

@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.extract.imagenet import class_vectors, conse
 from triptych.extract.text import embed_texts
 from triptych.predict.classify import label_vectors, zero_shot

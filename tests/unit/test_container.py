@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import synth
 from av.stream import Disposition
 
+import synth
 from triptych.decode import open_media
 from triptych.decode.container import upright
 from triptych.errors import DecodeError

@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 import pytest
-import synth
 import torch
 
+import synth
 from triptych_models import EfficientNetLite0
 
 pytestmark = pytest.mark.needs("embedded")
@@ -113,7 +113,7 @@ def test_a_batch_is_its_pictures_one_by_one(
 def test_a_missing_or_strange_key_is_refused(published: dict[str, torch.Tensor]) -> None:
     fewer = dict(published)
     del fewer["_fc.bias"]
-    with pytest.raises(RuntimeError, match="classifier.bias"):
+    with pytest.raises(RuntimeError, match=r"classifier\.bias"):
         EfficientNetLite0().load_published(fewer)
     with pytest.raises((KeyError, RuntimeError)):
         EfficientNetLite0().load_published({**published, "_swish.weight": torch.zeros(1)})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import synth
 import torch
 from torch import nn
 
+import synth
 from triptych.extract import engine
 from triptych.extract.engine import Engine, engine_name, load_engine
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import synth
 from PIL import Image
 
+import synth
 from triptych.extract.image import centre_crop, frame_spans
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode import Media, open_media
 from triptych.errors import DecodeError, NotMediaError, TriptychError
 from triptych.records import Frames, Sound, Spectrogram
@@ -57,7 +58,7 @@ def test_the_scenes_are_shown_at_their_times(tmp_path: Path) -> None:
     pictures = [
         synth.plain(colour) // 2 + synth.textured(i) // 2 for i, colour in enumerate(synth.COLOURS)
     ]
-    for index, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (begin, end) in enumerate(itertools.pairwise(edges)):
         inside = [p for t, p in shown.items() if begin <= t < end]
         assert len(inside) == 20
         assert all((p == pictures[index]).all() for p in inside)
@@ -109,6 +110,13 @@ def test_looking_at_the_info_first_changes_nothing(tmp_path: Path) -> None:
         without = list(after.stream(fps=25.0))
         assert info == before.info == after.info
     assert all((a.rgb == b.rgb).all() for a, b in zip(with_info, without, strict=True))
+
+
+def test_the_info_can_be_read_after_closing(tmp_path: Path) -> None:
+    path = synth.turned_mp4(tmp_path / "film.mp4", (0, 1, -1, 0))
+    with open_media(path) as media:
+        pass
+    assert (media.info.width, media.info.height, media.info.rotation) == (64, 96, -90)
 
 
 def test_a_limit_on_duration_is_said(tmp_path: Path) -> None:
@@ -199,9 +207,8 @@ def test_a_film_without_one_good_packet_is_an_error(tmp_path: Path) -> None:
     clip = synth.numbered_film(tmp_path / "film.mp4", synth.steady(1.0), codec="png",
                                pixels="rgb24")  # fmt: skip
     clip.path.write_bytes(clip.path.read_bytes().replace(b"\x89PNG", b"xxxx"))
-    with pytest.raises(TriptychError) as caught:
-        with open_media(clip.path) as media:
-            list(media.stream())
+    with pytest.raises(TriptychError) as caught, open_media(clip.path) as media:
+        list(media.stream())
     assert caught.value.path == str(clip.path) and caught.value.remedy
 
 

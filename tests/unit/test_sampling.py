@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import synth
 from av.video.reformatter import Interpolation, VideoReformatter
 
+import synth
 from triptych.decode import open_media
 from triptych.decode.sampling import Sampler, nearest_frames
 from triptych.records import Frames

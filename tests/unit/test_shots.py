@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode import open_media
 from triptych.extract.drive import extract
 from triptych.extract.shots import ShotExtractor, colour_histogram, shots_of
@@ -40,7 +41,7 @@ def test_the_cuts_of_a_film_are_found(tmp_path: Path, fps: float, start_s: float
     with open_media(clip.path) as media:
         shots = shots_of(extract(media, ["shots"], fps=fps)["shots"])
     assert [s.start_s for s in shots] == pytest.approx([clip.start_s, *clip.cuts])
-    assert all(a.end_s == b.start_s for a, b in zip(shots, shots[1:], strict=False))
+    assert all(a.end_s == b.start_s for a, b in itertools.pairwise(shots))
     assert shots[-1].end_s == pytest.approx(clip.end_s)
 
 

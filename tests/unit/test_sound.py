@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode import open_media
 from triptych.decode.sound import CHUNK_S, MonoStream
 from triptych.records import Frames, Sound
@@ -25,7 +26,7 @@ def heard(frames: Iterable[av.AudioFrame]) -> tuple[MonoStream, list[Sound]]:
 
 
 def joined(chunks: list[Sound]) -> np.ndarray:
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in itertools.pairwise(chunks):
         assert after.start_s == pytest.approx(before.end_s, abs=1e-9), "a hole between chunks"
     return np.concatenate([c.samples for c in chunks])
 

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.decode.spectrogram import HOP, N_FFT, N_MELS, RATE_HZ, LogMel, mel_filters
 from triptych.records import Sound, Spectrogram
 

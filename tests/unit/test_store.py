@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import synth
 from safetensors.numpy import load_file
 
+import synth
 from triptych import cache
 from triptych.errors import ResourceError
 from triptych.extract.specs import AUDIO
@@ -211,37 +213,50 @@ def test_a_file_where_the_folder_should_be_is_a_resource_error(tmp_path: Path) -
 
 
 def test_a_resource_error_inside_keeps_its_own_words(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="mine"):
-        with cache.published(tmp_path / "x"):
-            raise ResourceError("mine")
+    with pytest.raises(ResourceError, match="mine"), cache.published(tmp_path / "x"):
+        raise ResourceError("mine")
 
 
-def _write_often(root: str, value: float, barrier: object) -> None:
-    store = FeatureStore(root)
-    track = synth.track(np.full((200, 64), value), np.arange(200.0), np.arange(200.0) + 1)
-    barrier.wait()  # type: ignore[attr-defined]
-    for _ in range(60):
-        store.put(KEY, track)
+WRITER = """
+import sys
+import numpy as np
+from triptych.features import FeatureStore
+from triptych.records import FeatureTrack, Spec
+root, key, value = sys.argv[1], sys.argv[2], float(sys.argv[3])
+times = np.arange(200.0)
+track = FeatureTrack(
+    values=np.full((200, 64), value, np.float32), start_s=times, end_s=times + 1,
+    spec=Spec(name="made", version=1, modality="image", dim=64),
+)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(80):
+    FeatureStore(root).put(key, track)
+"""
 
 
 def test_two_processes_writing_one_key_never_mix(store: FeatureStore) -> None:
-    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
-    barrier = context.Barrier(3)
-    writers = [
-        context.Process(target=_write_often, args=(str(store.root), value, barrier))
-        for value in (1.0, 2.0)
-    ]
-    for writer in writers:
-        writer.start()
-    barrier.wait(30)
-    seen = set()
-    while any(w.is_alive() for w in writers):
-        if (found := store.get(KEY)) is not None:
-            assert isinstance(found, FeatureTrack) and len(np.unique(found.values)) == 1
-            seen.add(float(found.values[0, 0]))
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
-    assert seen <= {1.0, 2.0}
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", WRITER, str(store.root), KEY, str(value)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for value in (1, 2)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        for writer in writers:  # only now, so that they write at the same time
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        while any(writer.poll() is None for writer in writers):
+            if (found := store.get(KEY)) is not None:
+                assert isinstance(found, FeatureTrack) and len(np.unique(found.values)) == 1
+        assert [writer.returncode for writer in writers] == [0, 0]
     assert store.get(KEY) is not None
     assert [p.name for p in store.root.rglob("*") if p.is_file()] == [f"{KEY}.safetensors"]

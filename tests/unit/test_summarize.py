@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import synth
 
+import synth
 from triptych.errors import UsageError
 from triptych.extract.specs import AUDIO
-from triptych.predict.summarize import summarize, summary_language
+from triptych.predict.summary import summarize, summary_language
 from triptych.records import Cue, LabelScore, Prediction, Shot, Summary, Timeline
 
 SECONDS = 60
@@ -136,7 +136,7 @@ def test_what_is_spoken_over_is_preferred() -> None:
     cues = [synth.cue(34, 38, "Now it happens.")]
     found = summary_of(film("AAAAAA"), cues=cues, budget="4s")
     (only,) = found.segments
-    assert 30 <= only.start_s < 38 < 42 and only.words == "Now it happens."
+    assert 30 <= only.start_s < 38 and only.words == "Now it happens."
     assert found.sentences == tuple(cues)
 
 
@@ -213,7 +213,9 @@ def test_texts_speak_the_language_of_the_cues() -> None:
     assert chinese.language == "zh"
     assert chinese.text.startswith("时长 1:00。") and "片中说道：“今天的天气很好。”" in chinese.text
     english = summary_of(film(), cues=[synth.cue(0, 60, "A fine day.", "en")])
-    assert english.language == "en" and english.text.startswith("1:00 long. Closest to: dogs, cars.")
+    assert english.language == "en" and english.text.startswith(
+        "1:00 long. Closest to: dogs, cars."
+    )
     asked = summary_of(film(), cues=[synth.cue(0, 60, "A fine day.", "en")], language="zh")
     assert asked.text.startswith("时长") and "“A fine day.”" in asked.text
 

@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
-import synth
 from PIL import Image
 
+import synth
 from triptych.extract import thumbnails
 from triptych.extract.thumbnails import ThumbnailExtractor
 from triptych.records import Frames, Thumbnails

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.fuse.align import align
+    from triptych.fuse.timeline import align
 
 __all__ = ["align"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "align":  # numpy loads when there is something to align
-        from triptych.fuse.align import align
+        from triptych.fuse.timeline import align
 
         return align
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from triptych.predict.classify import zero_shot
-    from triptych.predict.summarize import summarize
+    from triptych.predict.summary import summarize
     from triptych.predict.vocabulary import load_vocabulary
 
 __all__ = ["load_vocabulary", "summarize", "zero_shot"]
 
-_HOMES = {"load_vocabulary": "vocabulary", "summarize": "summarize", "zero_shot": "classify"}
+_HOMES = {"load_vocabulary": "vocabulary", "summarize": "summary", "zero_shot": "classify"}
 
 
 def __getattr__(name: str) -> Any:

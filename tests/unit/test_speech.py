@@ -1,0 +1,128 @@
+"""Speech: Whisper's own features, an embedding a second, and recognised sentences."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import synth
+from triptych.decode import open_media
+from triptych.decode.spectrogram import LogMel
+from triptych.extract.asr import SpeechRecognizer, _without_loops
+from triptych.extract.drive import extract, pump
+from triptych.extract.registry import Extraction, load
+from triptych.extract.speech import whisper_scaled
+from triptych.records import Cue, FeatureTrack, Spectrogram
+
+pytestmark = pytest.mark.needs("embedded", "asr")
+
+
+def ended(coroutine: Extraction) -> dict[str, object]:
+    with pytest.raises(StopIteration) as done:
+        coroutine.send(None)
+    return done.value.value
+
+
+def speech(wave: np.ndarray, start_s: float = 0.0) -> FeatureTrack:
+    log_mel, coroutine = LogMel(), load("speech")()
+    next(coroutine)
+    columns = [log_mel.feed(s) for s in synth.sounds(wave, 160_000, start_s)]
+    for found in [*columns, log_mel.finish()]:
+        if found is not None:
+            coroutine.send(found)
+    track = ended(coroutine)["speech"]
+    assert isinstance(track, FeatureTrack)
+    return track
+
+
+def recognized(wave: np.ndarray) -> tuple[Cue, ...]:
+    coroutine = SpeechRecognizer()()
+    next(coroutine)
+    for sound in synth.sounds(wave, 160_000):
+        coroutine.send(sound)
+    return ended(coroutine)["asr"]  # type: ignore[return-value]
+
+
+def test_the_columns_are_whispers_own() -> None:
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    wave = synth.tone(440, 4.0) + synth.noise(4.0, level=0.05)
+    log_mel = LogMel()
+    found = [log_mel.feed(s) for s in synth.sounds(wave, len(wave))]
+    ours = whisper_scaled(
+        np.concatenate([s.log_mel for s in [*found, log_mel.finish()] if s is not None])
+    )
+    theirs = FeatureExtractor(feature_size=80)(wave, padding=0).T
+    # The last columns differ: one mirrors the end of the sound, the other leaves it out.
+    rows = min(len(ours), len(theirs)) - 3
+    np.testing.assert_allclose(ours[:rows], theirs[:rows], atol=2e-3)
+
+
+def test_the_scale_is_that_of_the_window() -> None:
+    scaled = whisper_scaled(np.array([[-10.0, 0.0], [1.0, -4.0]], np.float32))
+    # Nothing lies more than 8 below the loudest.
+    np.testing.assert_allclose(scaled, [[-0.75, 1.0], [1.25, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows"),
+    [(0.05, 0), (0.2, 1), (1.0, 1), (1.05, 1), (1.5, 2), (10.0, 10), (10.02, 10), (12.3, 13)],
+)
+def test_a_row_a_second(seconds: float, rows: int) -> None:
+    track = speech(synth.noise(seconds), start_s=8.3)
+    assert len(track) == rows and np.isfinite(track.values).all()
+    np.testing.assert_allclose(track.start_s, 8.3 + np.arange(rows))
+    if rows:
+        assert track.end_s[-1] <= 8.3 + seconds + 1e-9
+
+
+def test_a_tail_too_short_for_a_row_of_its_own_changes_nothing() -> None:
+    columns = np.random.default_rng(0).normal(-4, 1, (309, 80)).astype(np.float32)
+    tracks = []
+    for count in (300, 309):
+        coroutine = load("speech")()
+        next(coroutine)
+        coroutine.send(Spectrogram(log_mel=columns[:count], start_s=0.0, hop_s=0.01))
+        tracks.append(ended(coroutine)["speech"])
+    np.testing.assert_array_equal(tracks[0].values, tracks[1].values)
+
+
+def test_silence_and_noise_say_nothing() -> None:
+    assert recognized(np.zeros(32_000, np.float32)) == ()
+    assert recognized(synth.noise(3.0)) == ()
+    assert recognized(synth.tone(440, 3.0)) == ()
+    assert recognized(np.zeros(0, np.float32)) == ()
+
+
+def test_a_sentence_over_and_over_is_a_loop() -> None:
+    cues = [synth.cue(n, n + 1, t) for n, t in enumerate(["a", "b", "b", "b", "b", "c", "b"])]
+    assert [c.text for c in _without_loops(cues)] == ["a", "b", "b", "c", "b"]
+
+
+@pytest.mark.needs("shared")
+def test_words_are_recognised_at_their_times(shared_data: Path) -> None:
+    path = shared_data / "grid_s1" / "video" / "bbaz4n.mpg"  # "bin blue at z four now"
+    with open_media(path) as media:
+        cues = pump(media, {"asr": SpeechRecognizer()})["asr"]
+        report = media.report
+    text = " ".join(c.text for c in cues).lower()
+    assert "blue" in text and "now" in text
+    assert all(c.source == "asr" and c.language == "en" for c in cues)
+    assert all(media.info.start_s <= c.start_s <= c.end_s <= report.end_s + 1e-3 for c in cues)
+
+
+@pytest.mark.needs("shared")
+def test_one_voice_is_closer_to_itself_than_to_rain(shared_data: Path) -> None:
+    def mean(path: Path) -> np.ndarray:
+        with open_media(path) as media:
+            row = extract(media, ["speech"])["speech"].values.mean(axis=0)
+        return row / np.linalg.norm(row)
+
+    videos = sorted((shared_data / "grid_s1" / "video").iterdir())[:3]
+    voices = [mean(p) for p in videos]
+    rain = mean(min((shared_data / "esc10" / "rain").iterdir()))
+    for one, other in itertools.pairwise(voices):
+        assert one @ other > max(one @ rain, other @ rain)
