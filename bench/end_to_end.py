@@ -155,14 +155,16 @@ class Bench:
         import numpy as np
 
         from triptych.extract.imagenet import class_vectors
-        from triptych.predict.classify import label_vectors
+        from triptych.predict.classify import generic_likeness, label_vectors
         from triptych.predict.vocabulary import load_vocabulary
 
         vocabulary = load_vocabulary("everyday", language="en")
+        labels = label_vectors(vocabulary)
         np.savez(
             self.scratch / "words.npz",
             classes=class_vectors(),
-            labels=label_vectors(vocabulary),
+            labels=labels,
+            generic=generic_likeness(labels),
             names=np.array(vocabulary.names),
         )
 
@@ -253,13 +255,16 @@ def _read_through(files: Sequence[Path]) -> None:
         path.read_bytes()
 
 
-def top_labels(plain: Path, out: Path, folder: Path) -> list[dict[str, str]]:
-    """The best label of each file by its pictures alone; empty where there are none."""
+def top_labels(plain: Path, out: Path, folder: Path) -> list[dict[str, Any]]:
+    """The best label of each file by its pictures alone; empty where there are none.
+
+    Where the two differ, `gap` says by how much (in logits) Triptych prefers its own.
+    """
     with (plain / "labels.csv").open(encoding="utf-8", newline="") as file:
         theirs = {row["path"]: row["label"] for row in csv.DictReader(file)}
     found = []
     for row in read_rows(out):
-        best = ""
+        best, scores = "", {}
         path = out / row["folder"] / "analysis.json"
         if path.is_file():
             labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
@@ -267,8 +272,9 @@ def top_labels(plain: Path, out: Path, folder: Path) -> list[dict[str, str]]:
             scores = {label: score for label, score in seen.items() if score is not None}
             best = max(scores, key=lambda label: scores[label], default="")
         if row["path"] in theirs:
-            name = Path(row["path"]).relative_to(folder).as_posix()
-            found.append({"file": name, "plain": theirs[row["path"]], "triptych": best})
+            name, other = Path(row["path"]).relative_to(folder).as_posix(), theirs[row["path"]]
+            gap = round(scores[best] - scores[other], 4) if best and other in scores else None
+            found.append({"file": name, "plain": other, "triptych": best, "gap": gap})
     return found
 
 
@@ -297,23 +303,20 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, ""
 
 
-def staged_shared_data(folder: Path, *, clips: int) -> Path | None:
-    """Links to long films, surveillance clips and talking heads; None where there are none."""
-    if not SHARED_DATA.is_dir():
-        return None
-    with (SHARED_DATA / "fight_surv" / "labels.csv").open(encoding="utf-8") as file:
-        listed = [SHARED_DATA / "fight_surv" / row["path"] for row in csv.DictReader(file)]
-    step = max(1, len(listed) // clips)  # from all over the list, always the same
-    groups = {
-        "long_video": sorted((SHARED_DATA / "long_video").iterdir()),
-        "fight_surv": listed[::step][:clips],
-        "grid_s1": sorted((SHARED_DATA / "grid_s1" / "video").iterdir()),
-    }
-    for group, paths in groups.items():
-        (folder / group).mkdir(parents=True)
-        for number, path in enumerate(paths):
-            (folder / group / f"{number:03}-{path.name}").symlink_to(path)
-    return folder
+def known_sets(scratch: Path, *, clips: int) -> dict[str, Path]:
+    """Name -> folder: the demo's clips, and of the shared data long films and short clips."""
+    found = {"demo": REPOSITORY / "demo" / "media"}
+    if SHARED_DATA.is_dir():
+        with (SHARED_DATA / "fight_surv" / "labels.csv").open(encoding="utf-8") as file:
+            listed = [SHARED_DATA / "fight_surv" / row["path"] for row in csv.DictReader(file)]
+        step = max(1, len(listed) // clips)  # from all over the list, always the same
+        found["films"] = SHARED_DATA / "long_video"
+        found["clips"] = scratch / "clips"
+        found["clips"].mkdir()
+        talking = sorted((SHARED_DATA / "grid_s1" / "video").iterdir())
+        for number, path in enumerate([*listed[::step][:clips], *talking]):
+            (found["clips"] / f"{number:03}-{path.name}").symlink_to(path)
+    return found
 
 
 def against_targets(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -364,22 +367,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     command = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("folders", nargs="*", type=Path, help="demo and shared data, if present")
+    command.add_argument("folders", nargs="*", type=Path, help="instead of the known sets")
     command.add_argument("--json", type=Path, help="where the figures go; default: not kept")
     command.add_argument("--repeat", type=int, default=3, help="of each comparison (3)")
-    command.add_argument("--clips", type=int, default=60, help="of fight_surv (60)")
+    command.add_argument(
+        "--set", action="append", choices=("demo", "films", "clips"), help="some known sets only"
+    )
+    command.add_argument("--clips", type=int, default=60, help="of fight_surv in clips (60)")
     command.add_argument("--workers", type=int, default=0, help="of Triptych (one a core)")
     command.add_argument("--only", choices=tuple(COMPARISONS), help="one comparison")
     command.add_argument("--quick", action="store_true", help="the demo folder, once")
     options = command.parse_args(argv)
+    repeat = 1 if options.quick else options.repeat
     with tempfile.TemporaryDirectory(prefix="triptych-bench-") as name:
         scratch = Path(name)
         folders = {path.name: path.resolve() for path in options.folders}
         if not folders:
-            folders = {"demo": REPOSITORY / "demo" / "media"}
-            if not options.quick:
-                shared = staged_shared_data(scratch / "shared", clips=options.clips)
-                folders |= {"shared": shared} if shared else {}
+            wanted = ["demo"] if options.quick else options.set
+            sets = known_sets(scratch, clips=options.clips)
+            folders = {k: v for k, v in sets.items() if not wanted or k in wanted}
         for folder in folders.values():
             if not media_files(folder):
                 sys.exit(f"no media in {folder}: run `make demo` first, or name a folder")
@@ -391,21 +397,22 @@ def main(argv: Sequence[str] | None = None) -> None:
             "versions": dict(_versions()),
             "settings": {"repeat": options.repeat, "quick": options.quick, "clips": options.clips},
             "first_run_ever": bench.prepare(min(clips, key=lambda p: (p.stat().st_size, p.name))),
+            "results": {},
         }
-        report["results"] = {
-            comparison: {
-                label: bench.compare(
-                    comparison, folder, repeat=1 if options.quick else options.repeat
-                )
-                for label, folder in folders.items()
-            }
-            for comparison in ([options.only] if options.only else COMPARISONS)
-        }
-    report["targets"] = against_targets(report["results"])
+        for comparison in [options.only] if options.only else COMPARISONS:
+            for label, folder in folders.items():
+                found = bench.compare(comparison, folder, repeat=repeat)
+                report["results"].setdefault(comparison, {})[label] = found
+                report["targets"] = against_targets(report["results"])
+                _keep(report, options.json)  # an hour may pass; what is measured is kept
+                print(f"measured: {comparison}, {label}", file=sys.stderr, flush=True)
     print(*tables(report), sep="\n")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _keep(report: Mapping[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

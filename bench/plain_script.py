@@ -136,7 +136,7 @@ def label_scores(probabilities: np.ndarray, words: Any) -> np.ndarray:
         best = np.argsort(row)[-10:]
         vector = row[best] @ words["classes"][best]
         whole += max(np.sort(row)[-3:].sum(), 0.05) * vector / np.linalg.norm(vector)
-    return words["labels"] @ whole / max(np.linalg.norm(whole), 1e-9)
+    return words["labels"] @ whole / max(np.linalg.norm(whole), 1e-9) - words["generic"]
 
 
 def transcribed(whisper: Any, samples: np.ndarray) -> list[str]:
@@ -150,7 +150,9 @@ def main() -> None:
     command = argparse.ArgumentParser(description=__doc__)
     command.add_argument("files", nargs="+", type=Path)
     command.add_argument("-o", "--out", type=Path, required=True)
-    command.add_argument("--words", type=Path, required=True, help="npz: classes, labels, names")
+    command.add_argument(
+        "--words", type=Path, required=True, help="npz: classes, labels, generic, names"
+    )
     command.add_argument("--speech", action="store_true", help="recognise speech, too")
     options = command.parse_args()
     spent: dict[str, float] = {}

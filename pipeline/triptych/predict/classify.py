@@ -19,7 +19,7 @@ from triptych.features.keys import digest_of
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
-__all__ = ["label_vectors", "zero_shot"]
+__all__ = ["generic_likeness", "label_vectors", "zero_shot"]
 
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
@@ -56,6 +56,11 @@ def _phrase_means(phrases: tuple[tuple[str, ...], ...]) -> Floats:
     )
 
 
+def generic_likeness(labels: Floats) -> Floats:
+    """What is taken off the likeness of each label (L, 512) to what is seen, (L,)."""
+    return (_GENERIC * (class_vectors() @ labels.T).mean(axis=0)).astype(np.float32)
+
+
 def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
     """Rank the labels of a vocabulary for a video and for each of its steps.
 
@@ -65,7 +70,7 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
     """
     labels = label_vectors(vocabulary)
     evidence = _evidence(timeline)
-    generic = {"image": _GENERIC * (class_vectors() @ labels.T).mean(axis=0)}
+    generic = {"image": generic_likeness(labels)}
     steps = np.zeros((len(timeline), len(labels)), np.float32)
     present = np.zeros(len(timeline), bool)
     parts: dict[str, Floats] = {}
