@@ -56,18 +56,24 @@ def load_whisper() -> Any:
 
 
 def sampled_frames(path: Path) -> Iterator[tuple[float, Image.Image]]:
-    """One frame a second, by presentation time."""
+    """The frame on screen at each second, by presentation time."""
     with av.open(str(path)) as container:
         if not container.streams.video:
             return
-        wanted_s = None
+        held, wanted_s, step_s = None, 0.0, 0.04
         for frame in container.decode(video=0):
             if frame.time is None:
                 continue
-            wanted_s = frame.time if wanted_s is None else wanted_s
-            if frame.time >= wanted_s:
-                yield frame.time, frame.to_image()
-                wanted_s += 1.0
+            if held is None:
+                wanted_s = frame.time
+            elif wanted_s + 1e-6 < frame.time:
+                yield held.time, held.to_image()
+                while wanted_s + 1e-6 < frame.time:
+                    wanted_s += 1.0
+            step_s = frame.time - held.time if held is not None else step_s
+            held = frame
+        if held is not None and wanted_s + 1e-6 < held.time + step_s:
+            yield held.time, held.to_image()
 
 
 def preprocessed(picture: Image.Image) -> torch.Tensor:

@@ -153,6 +153,10 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     counts = {k: v for k, v in totals["states"].items() if v}
     said = ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing to do"
     lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
+    if once := totals.get("preparation_seconds"):
+        lines.append(
+            f"before that, the models were prepared for this machine, once, in {once:.1f} s"
+        )
     if totals["speed"]:
         lines.append(
             f"speed: {totals['media_seconds']:.1f} s of video, {totals['speed']:.1f} times as fast "

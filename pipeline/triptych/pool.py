@@ -22,27 +22,30 @@ from triptych.errors import NotMediaError, ResourceError
 from triptych.inputs import Source
 from triptych.journal import Row, failure
 
-__all__ = ["work_through"]
+__all__ = ["prepare", "work_through"]
 
 log = logging.getLogger(__name__)
 
 Job = tuple[Row, dict[str, Any], float]  # row, arguments of _one, time limit in seconds
 
 
-def work_through(
-    jobs: Sequence[Job], *, workers: int, recycle: int, prepare: bool
-) -> Iterator[Row]:
+def prepare() -> None:
+    """Make the models ready for this machine.
+
+    In a process of its own, which takes torch's memory with it when it ends.
+    """
+    with _pool(workers=1) as pool:
+        pool.schedule(_prepare).result()
+
+
+def work_through(jobs: Sequence[Job], *, workers: int, recycle: int) -> Iterator[Row]:
     """Run jobs in a pool; yield each one's row as it ends, whatever way it ends.
 
     Args:
         jobs: in the order to start them.
         workers: processes.
         recycle: jobs after which a worker is replaced.
-        prepare: make the models ready in one worker before the others start.
     """
-    if prepare:  # in a process of its own, which takes torch's memory with it when it ends
-        with _pool(workers=1) as pool:
-            pool.schedule(_prepare).result()
     with _pool(workers=workers, recycle=recycle) as pool:
         try:
             futures: dict[Future[Row], Job] = {

@@ -103,14 +103,19 @@ def run_folder(
                 listener.finished(row)
             else:
                 pending.append((source, row))
+        preparation_s = 0.0
         if pending:
             _check_labels(config)
+            preparation_s = _prepare(listener)
         for row in _work(pending, out, config, listener):
             rows[row["relative"]] = row
             journal.append(row)
             listener.finished(row)
         ordered = [rows[str(s.relative)] for s in sources]
-        totals = _totals(ordered, time.monotonic() - began, config)
+        seconds = time.monotonic() - began - preparation_s
+        totals = _totals(ordered, seconds, config) | {
+            "preparation_seconds": round(preparation_s, 3)
+        }
         if not journal.same_as(ordered):
             write_run(ordered, out, totals=totals, gallery=not journal.same_answers(ordered))
     return totals | {"rows": ordered}
@@ -236,13 +241,6 @@ def _work(
         return
     from triptych.pool import work_through
 
-    if trouble := cache_trouble():
-        listener.note(
-            f"nothing is kept for the next run: {cache_dir()}: {trouble} "
-            "(set TRIPTYCH_CACHE to a folder that you may write to)"
-        )
-    if unprepared():
-        listener.note("preparing the models for this machine, once")
     cores = os.cpu_count() or 1
     workers = min(config.runner.workers or cores, len(pending))
     # Largest first: the run does not end with one worker on one long film.
@@ -261,14 +259,26 @@ def _work(
         )
         for source, row in largest_first
     ]
-    # Where nothing can be kept, each worker must do it for itself anyway.
-    prepare = unprepared() and not trouble
-    yield from work_through(jobs, workers=workers, recycle=_RECYCLE, prepare=prepare)
+    yield from work_through(jobs, workers=workers, recycle=_RECYCLE)
 
 
-def unprepared() -> bool:
-    """Whether models must still be made ready for this machine."""
-    return not (cache_dir() / "prepared").is_dir()
+def _prepare(listener: Listener) -> float:
+    """Make the models ready for this machine if they are not; seconds that it took."""
+    if trouble := cache_trouble():
+        # Nothing can be kept: each worker must do it for itself.
+        listener.note(
+            f"nothing is kept for the next run: {cache_dir()}: {trouble} "
+            "(set TRIPTYCH_CACHE to a folder that you may write to)"
+        )
+        return 0.0
+    if (cache_dir() / "prepared").is_dir():
+        return 0.0
+    from triptych.pool import prepare
+
+    began = time.monotonic()
+    listener.note("preparing the models for this machine, once")
+    prepare()
+    return time.monotonic() - began
 
 
 def _totals(rows: Sequence[Row], seconds: float, config: Config) -> dict[str, Any]:
