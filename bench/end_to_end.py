@@ -46,7 +46,12 @@ COMPARISONS: dict[str, tuple[list[str], list[str]]] = {
     "everything": ([], ["--speech"]),
 }
 PACKAGES = ("triptych", "av", "numpy", "torch", "timm", "librosa", "openvino", "faster-whisper")
-TARGETS = {"cold_vs_plain": 2.5, "warm_vs_cold": 100.0, "same_top_label": 1.0}
+#: Target -> the comparison that it is of, the least it should be.
+TARGETS: dict[str, tuple[str, float]] = {
+    "cold_vs_plain": ("same_work", 2.5),
+    "same_top_label": ("same_work", 1.0),
+    "warm_vs_cold": ("everything", 100.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,21 +325,17 @@ def known_sets(scratch: Path, *, clips: int) -> dict[str, Path]:
 
 
 def against_targets(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What was promised, and what was found, for the same work."""
+    """What was promised, and what was found."""
     rows = []
-    for name, found in results.get("same_work", {}).items():
-        same = found["same_top_label"]
-        got = {
-            "cold_vs_plain": found["ratios"]["cold_vs_plain"]["median"],
-            "warm_vs_cold": found["ratios"]["warm_vs_cold"]["median"],
-            "same_top_label": same["same"] / same["compared"] if same["compared"] else None,
-        }
-        for target, wanted in TARGETS.items():
-            value = got[target]
-            held = value is not None and value >= wanted
-            rows.append(
-                {"folder": name, "target": target, "wanted": wanted, "got": value, "held": held}
-            )
+    for target, (comparison, wanted) in TARGETS.items():
+        for name, found in results.get(comparison, {}).items():
+            if target == "same_top_label":
+                same = found[target]
+                value = same["same"] / same["compared"] if same["compared"] else None
+            else:
+                value = found["ratios"][target]["median"]
+            row = {"target": target, "comparison": comparison, "folder": name, "wanted": wanted}
+            rows.append({**row, "got": value, "held": value is not None and value >= wanted})
     return rows
 
 
@@ -359,7 +360,8 @@ def tables(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"  same top label                   {same['same']} of {same['compared']}"
     for row in report["targets"]:
         verdict = "held" if row["held"] else "MISSED"
-        yield f"target {row['target']} >= {row['wanted']} on {row['folder']}: {row['got']} {verdict}"
+        what = f"{row['target']} of {row['comparison']}, {row['folder']}"
+        yield f"target {what} >= {row['wanted']}: {row['got'] or 0:.3g} {verdict}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
+from triptych import atomic
 from triptych.errors import ResourceError
 
 __all__ = ["cache_dir", "cache_trouble", "published"]
@@ -36,29 +35,18 @@ def cache_trouble() -> str:
         return err.strerror or str(err)
 
 
-@contextlib.contextmanager
-def published(path: Path) -> Iterator[Path]:
-    """Yield a scratch file beside `path`; it becomes `path` whole, or not at all.
+def published(path: Path) -> AbstractContextManager[Path]:
+    """A scratch file beside `path` that becomes `path` whole, or not at all.
 
     Raises:
         ResourceError: the folder cannot be written to, or the disk is full.
     """
-    scratch = path.with_name(f".part-{uuid4().hex}-{path.name}")
-    try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield scratch
-            with scratch.open("rb+") as file:
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        finally:
-            with contextlib.suppress(OSError):  # a read-only folder holds no scratch file
-                scratch.unlink(missing_ok=True)
-    except OSError as err:
-        if isinstance(err, ResourceError):
-            raise
-        raise ResourceError(
-            f"cannot write: {err.strerror or err}",
-            path=path.parent,
-            remedy="free some space, or point TRIPTYCH_CACHE at a folder you can write to",
-        ) from err
+    return atomic.published(path, _cannot_keep)
+
+
+def _cannot_keep(path: Path, err: OSError) -> ResourceError:
+    return ResourceError(
+        f"cannot write: {err.strerror or err}",
+        path=path.parent,
+        remedy="free some space, or point TRIPTYCH_CACHE at a folder you can write to",
+    )

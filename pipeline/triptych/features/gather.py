@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from triptych.config import Config
 from triptych.decode.cues import merge_cues
 from triptych.decode.media import Media, open_media
-from triptych.errors import ResourceError
 from triptych.events import Stopwatch, stage
 from triptych.extract.asr import SpeechRecognizer
 from triptych.extract.drive import pump
@@ -56,7 +55,7 @@ class Job:
         try:
             with stage("store", self.path, self.watch):
                 self.store.put(key, record)
-        except ResourceError as err:
+        except OSError as err:
             message = f"features are not kept: {err}"
             if message not in self.warnings:
                 self.warnings.append(message)

@@ -2,65 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
+from triptych import atomic
 from triptych.errors import OutputError
 
-__all__ = ["is_disk_trouble", "published", "remove", "write_bytes", "write_text"]
-
-_DISK = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG})
-
-
-def is_disk_trouble(err: BaseException) -> bool:
-    """Whether an error says that the output disk is full or cannot be written to."""
-    return isinstance(err, OutputError) or (isinstance(err, OSError) and err.errno in _DISK)
+__all__ = ["published", "remove", "write_bytes", "write_text"]
 
 
 def _cannot_write(path: Path, err: OSError) -> OutputError:
-    full = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return OutputError(
         f"cannot write: {os.strerror(err.errno) if err.errno else err}",
         path=path,
         remedy="free some space, then run again: finished videos are not done twice"
-        if full
+        if atomic.is_full(err)
         else "choose a folder that can be written to with --out",
     )
 
 
-@contextlib.contextmanager
-def published(path: Path) -> Iterator[Path]:
-    """Yield an empty scratch file beside `path`; it becomes `path` whole, or not at all.
+def published(path: Path) -> AbstractContextManager[Path]:
+    """A scratch file beside `path` that becomes `path` whole, or not at all.
 
     Raises:
         OutputError: the disk is full, read-only, or the folder cannot be made.
     """
-    scratch = path.with_name(f".part-{uuid4().hex[:12]}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.touch()
-    except OSError as err:
-        raise _cannot_write(path, err) from err
-    try:
-        yield scratch
-        try:
-            with scratch.open("rb+") as file:
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        except OSError as err:
-            raise _cannot_write(path, err) from err
-    except OSError as err:
-        # Only what the disk says of itself: any other OSError has its own reason.
-        if is_disk_trouble(err) and not isinstance(err, OutputError):
-            raise _cannot_write(path, err) from err
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    return atomic.published(path, _cannot_write)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

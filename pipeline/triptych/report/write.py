@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from triptych.atomic import is_disk_trouble
 from triptych.config import Config
 from triptych.errors import OutputError, TriptychError
 from triptych.records import Analysis
 from triptych.report.analysis import analysis_data, analysis_text
 from triptych.report.captions import vtt_text
-from triptych.report.files import is_disk_trouble, published, remove, write_bytes, write_text
+from triptych.report.files import published, remove, write_bytes, write_text
 from triptych.report.markdown import summary_text
 
 __all__ = ["FILES", "write_report"]
@@ -130,7 +131,7 @@ class _Job:
             except MemoryError:
                 raise
             except Exception as err:
-                if is_disk_trouble(err):
+                if isinstance(err, OutputError) or is_disk_trouble(err):
                     raise _as_output_error(err, path) from err
                 self._warn(path.name, err)
         if written:
