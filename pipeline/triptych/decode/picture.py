@@ -8,6 +8,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from triptych.decode.clock import Clock
 from triptych.decode.container import upright
 from triptych.decode.sampling import Sampler
 from triptych.records import Frames, Pixels
@@ -60,21 +61,20 @@ class PictureStream:
         self._sampler = Sampler(fps=fps, start_s=start_s)
         self._short_side, self._aspect, self._stop_s = short_side, aspect, end_s
         self._turned: Callable[[int], None] | None = turned
-        self._clock = _Clock()
+        self._clock = Clock()
         self._reformatter = VideoReformatter()
         self._held: av.VideoFrame | None = None
         self._held_s = float("-inf")
         self._rgb: list[Pixels] = []
         self._pts: list[float] = []
-        self._unordered = self._timeless = 0
         self._step_s = 0.04  # length of the latest frame, for frames that have none
 
     def complaints(self) -> Iterator[str]:
         """Oddities in the frames' times."""
-        if self._unordered:
-            yield f"{self._unordered} frames out of order were left out"
-        if self._timeless:
-            yield f"{self._timeless} frames without a time were placed after the one before"
+        if self._clock.unordered:
+            yield f"{self._clock.unordered} frames out of order were left out"
+        if self._clock.timeless:
+            yield f"{self._clock.timeless} frames without a time were placed after the one before"
 
     def may_skip(self, pts_s: float, end_s: float, length_s: float) -> bool:
         """Whether the frame on screen from `pts_s` to `end_s` is certainly not wanted.
@@ -91,12 +91,8 @@ class PictureStream:
 
     def feed(self, frame: av.VideoFrame) -> Frames | None:
         """A batch of sampled frames, when one is full."""
-        pts_s = self._clock.time_of(frame)
+        pts_s = self._clock.read(frame)
         if pts_s is None:
-            pts_s = 0.0 if self._held is None else self._held_s + self._step_s
-            self._timeless += 1
-        if self._held is not None and pts_s <= self._held_s:
-            self._unordered += 1
             return None
         batch = self._take(pts_s)
         if pts_s >= self._stop_s:
@@ -149,32 +145,3 @@ class PictureStream:
         )
         pixels = scaled.to_ndarray().astype(np.uint8, copy=False)
         return upright(pixels, frame.rotation)
-
-
-class _Clock:
-    """Presentation times of decoded frames, from decoding times where those are sounder.
-
-    AVI with packed B-frames swaps presentation times between neighbours while the decoder
-    gives frames in the right order. Whichever of the two clocks has run backwards less often
-    is believed, as ffmpeg's own best-effort timestamps do.
-    """
-
-    def __init__(self) -> None:
-        self._last = {"pts": -(2**63), "dts": -(2**63)}
-        self._faults = {"pts": 0, "dts": 0}
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether presentation times have run backwards."""
-        return self._faults["pts"] > 0
-
-    def time_of(self, frame: av.VideoFrame) -> float | None:
-        """Seconds, or None when the frame has neither time."""
-        for name, ticks in (("pts", frame.pts), ("dts", frame.dts)):
-            if ticks is not None:
-                self._faults[name] += ticks <= self._last[name]
-                self._last[name] = ticks
-        ticks = frame.pts
-        if frame.dts is not None and (ticks is None or self._faults["pts"] > self._faults["dts"]):
-            ticks = frame.dts
-        return None if ticks is None or not frame.time_base else float(ticks * frame.time_base)

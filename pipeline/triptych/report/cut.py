@@ -18,6 +18,7 @@ import av
 import av.error
 import numpy as np
 
+from triptych.decode.clock import Clock
 from triptych.decode.container import Streams, choose_streams, open_container
 from triptych.records import Floats
 
@@ -91,7 +92,7 @@ class StretchReader:
 
     def _decode(self) -> Iterator[Timed]:
         """Everything from here on; damaged packets are passed over, order is kept."""
-        errors, clock = 0, _Clock()
+        errors, clock = 0, Clock()
         packets = self._container.demux(self.stream)
         while errors < _MAX_ERRORS:
             try:
@@ -106,40 +107,6 @@ class StretchReader:
             for frame in frames:
                 if (time_s := clock.read(frame)) is not None:
                     yield time_s, frame
-
-
-class _Clock:
-    """When frames are shown, for files that state it wrongly or not at all.
-
-    Frames leave a decoder in the order they are shown. An AVI file has no presentation
-    times, and what is made up for it can go backwards; then the decoding times are better.
-    """
-
-    def __init__(self) -> None:
-        self._last_s, self._step_s = -math.inf, 0.0
-        self._shown_s = self._decoded_s = -math.inf
-        self._faults = 0  # of presentation times, less those of decoding times
-
-    def read(self, frame: Frame) -> float | None:
-        """Time in seconds, or None for a frame that would be shown before an earlier one."""
-        base = frame.time_base or 0
-        shown = None if frame.pts is None else float(frame.pts * base)
-        decoded = None if frame.dts is None else float(frame.dts * base)
-        if shown is not None:
-            self._faults += shown <= self._shown_s
-            self._shown_s = shown
-        if decoded is not None:
-            self._faults -= decoded <= self._decoded_s
-            self._decoded_s = decoded
-        prefer = (decoded, shown) if self._faults > 0 else (shown, decoded)
-        time_s = next((t for t in prefer if t is not None), self._last_s + self._step_s)
-        time_s = time_s if math.isfinite(time_s) else 0.0
-        if time_s <= self._last_s:
-            return None
-        if math.isfinite(self._last_s):
-            self._step_s = min(time_s - self._last_s, 1.0)
-        self._last_s = time_s
-        return time_s
 
 
 def pictures(reader: StretchReader, start_s: float, end_s: float, fps: float) -> Iterator[Timed]:
