@@ -20,21 +20,16 @@ import argparse
 import csv
 import json
 import os
-import platform
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
+from measure import Run, figures, machine, measured, ratios, spread, versions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("TRIPTYCH_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -45,92 +40,12 @@ COMPARISONS: dict[str, tuple[list[str], list[str]]] = {
     "same_work": (["--preset", "light", "--asr", "never", "--format", "json"], []),
     "everything": ([], ["--speech"]),
 }
-PACKAGES = ("triptych", "av", "numpy", "torch", "timm", "librosa", "openvino", "faster-whisper")
 #: Target -> the comparison that it is of, the least it should be.
 TARGETS: dict[str, tuple[str, float]] = {
     "cold_vs_plain": ("same_work", 2.5),
     "same_top_label": ("same_work", 1.0),
     "warm_vs_cold": ("everything", 100.0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One process from start to end, its children with it."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float  #: largest sum of the resident memory of all its processes
-    status: int
-
-
-def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; time and memory as seen from outside."""
-    peak: list[float] = [0.0]
-    over = threading.Event()
-    with tempfile.TemporaryFile() as log:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            list(command), env=os.environ | (env or {}), stdout=log, stderr=subprocess.STDOUT
-        )
-        watcher = threading.Thread(target=_watch, args=(process.pid, peak, over), daemon=True)
-        watcher.start()
-        _, status, usage = os.wait4(process.pid, 0)  # no polling: warm runs last 0.1 s
-        wall_s = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        over.set()
-        watcher.join()
-        if process.returncode not in (0, 1):  # 1: some files failed
-            log.seek(0)
-            sys.exit(f"{' '.join(command)}\n{log.read().decode(errors='replace')}")
-    # The process's own largest size is a lower bound where it ended between two looks.
-    peak_mb = max(peak[0], usage.ru_maxrss / 1024)
-    return Run(wall_s, usage.ru_utime + usage.ru_stime, peak_mb, process.returncode)
-
-
-def _watch(pid: int, peak: list[float], over: threading.Event) -> None:
-    """Keep the largest resident memory of a process tree, looked at 20 times a second."""
-    try:
-        root = psutil.Process(pid)
-        while not over.wait(0.05):
-            total = 0
-            for member in (root, *root.children(recursive=True)):
-                try:
-                    total += member.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            peak[0] = max(peak[0], total / 2**20)
-    except psutil.NoSuchProcess:
-        return
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """A figure with what is needed to trust it.
-
-    >>> spread([3.0, 1.0, 2.0])
-    {'n': 3, 'median': 2.0, 'min': 1.0, 'max': 3.0}
-    """
-    return {
-        "n": len(values),
-        "median": round(statistics.median(values), 4),
-        "min": round(min(values), 4),
-        "max": round(max(values), 4),
-    }
-
-
-def figures(runs: Sequence[Run], media_s: float) -> dict[str, Any]:
-    """All figures of repeated runs of one command."""
-    return {
-        "wall_s": spread([r.wall_s for r in runs]),
-        "cpu_s": spread([r.cpu_s for r in runs]),
-        "video_s_per_wall_s": spread([media_s / r.wall_s for r in runs]),
-        "peak_mb": spread([r.peak_mb for r in runs]),
-    }
-
-
-def ratios(over: Sequence[Run], under: Sequence[Run]) -> dict[str, Any]:
-    """How many times as long one took as the other, pair by pair."""
-    return spread([a.wall_s / b.wall_s for a, b in zip(over, under, strict=True)])
 
 
 @dataclass(slots=True)
@@ -283,31 +198,6 @@ def top_labels(plain: Path, out: Path, folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """Where the figures were taken."""
-    model = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((x.split(":", 1)[1].strip() for x in lines if "model name" in x), model)
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "load_at_start": [round(load, 2) for load in os.getloadavg()],
-    }
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        try:
-            yield name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield name, ""
-
-
 def known_sets(scratch: Path, *, clips: int) -> dict[str, Path]:
     """Name -> folder: the demo's clips, and of the shared data long films and short clips."""
     found = {"demo": REPOSITORY / "demo" / "media"}
@@ -396,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         report: dict[str, Any] = {
             "machine": machine(),
             "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "versions": dict(_versions()),
+            "versions": dict(versions()),
             "settings": {"repeat": options.repeat, "quick": options.quick, "clips": options.clips},
             "first_run_ever": bench.prepare(min(clips, key=lambda p: (p.stat().st_size, p.name))),
             "results": {},

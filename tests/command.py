@@ -128,3 +128,14 @@ def clip(path: Path, *, seed: int = 0, seconds: float = 1.0, sound: bool = True)
         wave=tone(300.0 + 50 * seed, seconds) if sound else None,
         sound_codec="aac",
     )
+
+
+def totals_of(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def analysis_of(out: Path, name: str) -> dict[str, Any]:
+    text = (out / name / "analysis.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found

@@ -1,0 +1,180 @@
+"""Workers and runs that are killed, hang or are interrupted: nothing finished is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from command import (
+    LIGHT,
+    PATIENCE_S,
+    answers,
+    rows_of,
+    started,
+    states_of,
+    totals_of,
+    triptych,
+    until,
+    workers_of,
+)
+
+pytestmark = pytest.mark.needs("embedded")
+
+
+@pytest.fixture
+def undisturbed(films: Path, tmp_path: Path) -> Iterator[dict[str, bytes]]:
+    """What a run to which nothing happens says of these films."""
+    out = tmp_path / "undisturbed"
+    assert triptych("run", films, "-o", out, *LIGHT).returncode == 0
+    return answers(out)
+
+
+def worker_on(process: subprocess.Popen[str], film: Path) -> psutil.Process | None:
+    """The worker that has this film open now."""
+    assert process.poll() is None, "the command ended before anything could be done to it"
+    for worker in workers_of(process):
+        try:
+            if any(file.path == str(film) for file in worker.open_files()):
+                return worker
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def one_row_is_written(out: Path) -> bool:
+    path = out / "run.jsonl"
+    return path.exists() and path.read_bytes().count(b"\n") == 1
+
+
+def test_a_worker_that_is_killed_costs_only_its_own_video(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
+    with started(*run, cache=cold) as process:
+        until(lambda: worker_on(process, films / "long.mp4")).kill()
+        said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, said
+    assert states_of(out) == {"b.mp4": "done", "c.mp4": "done", "long.mp4": "failed"}
+    row = rows_of(out)["long.mp4"]
+    assert (row["stage"], row["error"]) == ("worker", "its worker process died (SIGKILL)")
+    assert "--workers 1" in row["remedy"]
+    assert "long.mp4: worker: its worker process died (SIGKILL)" in said[1]
+    assert triptych(*run, cache=cold).returncode == 0
+    assert states_of(out) == {"b.mp4": "cached", "c.mp4": "cached", "long.mp4": "done"}
+    assert answers(out) == undisturbed
+
+
+def test_a_worker_that_hangs_is_ended_by_the_time_limit(
+    films: Path, cold: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    limit = ("--set", "runner.time_limit_s=12")
+    with started("run", films, "-o", out, "--workers", 1, *limit, *LIGHT, cache=cold) as process:
+        hanging = until(lambda: worker_on(process, films / "long.mp4"))
+        hanging.suspend()
+        said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, said
+    assert states_of(out) == {"b.mp4": "done", "c.mp4": "done", "long.mp4": "failed"}
+    row = rows_of(out)["long.mp4"]
+    assert (row["stage"], row["error"]) == ("time limit", "gave no answer within 12 s")
+    assert "runner.time_limit_s" in row["remedy"]
+    until(lambda: not hanging.is_running(), patience_s=10)
+
+
+def test_a_time_limit_that_nothing_can_meet(films: Path, cold: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = ("run", films, "-o", out, *LIGHT)
+    done = triptych(*run, "--set", "runner.time_limit_s=0.01", cache=cold)
+    assert done.returncode == 3
+    assert {(r["state"], r["stage"]) for r in rows_of(out).values()} == {("failed", "time limit")}
+    assert triptych(*run, cache=cold).returncode == 0
+    assert set(states_of(out).values()) == {"done"}
+
+
+def test_a_run_that_is_killed_goes_on_where_it_stopped(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
+    with started(*run, cache=cold) as process:
+        until(lambda: one_row_is_written(out))
+        left = workers_of(process)
+        process.kill()
+        process.wait(PATIENCE_S)
+        assert left
+        # Nobody is there to take their answers: they must not live on.
+        until(lambda: not any(w.is_running() for w in left), patience_s=60)
+    assert not (out / "summary.json").exists()
+    finished = set(rows_of(out))
+    assert len(finished) == 1
+    done = triptych(*run, cache=cold)
+    assert done.returncode == 0, done.stderr
+    assert {n for n, s in states_of(out).items() if s == "cached"} == finished
+    assert states_of(out).keys() == {"b.mp4", "c.mp4", "long.mp4"}
+    assert answers(out) == undisturbed
+    assert {"summary.json", "index.html", "predictions.csv"} <= {p.name for p in out.iterdir()}
+
+
+def test_ctrl_c_is_130_and_the_same_command_goes_on(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
+    with started(*run, cache=cold) as process:
+        until(lambda: one_row_is_written(out))
+        left = workers_of(process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        said = process.communicate(timeout=PATIENCE_S)
+        until(lambda: not any(w.is_running() for w in left), patience_s=10)
+    assert process.returncode == 130, said
+    assert "interrupted; the same command goes on where it stopped" in said[1]
+    assert "Traceback" not in said[1]
+    finished = set(rows_of(out))
+    assert triptych(*run, cache=cold).returncode == 0
+    assert {n for n, s in states_of(out).items() if s == "cached"} == finished
+    assert answers(out) == undisturbed
+
+
+# The same input gives the same answers; what is there is not made again
+
+
+def test_any_number_of_workers_gives_the_same_bytes(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    for workers in (1, 2):
+        out, cache = tmp_path / f"by-{workers}", tmp_path / f"cache-{workers}"
+        shutil.copytree(cold, cache)
+        done = triptych("run", films, "-o", out, "--workers", workers, *LIGHT, cache=cache)
+        assert done.returncode == 0
+        assert totals_of(out)["frames_decoded"] > 0
+        assert answers(out) == undisturbed
+
+
+@pytest.mark.needs("asr", "shared")
+def test_any_number_of_workers_gives_the_same_bytes_for_speech(
+    shared_data: Path, cold: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for path in sorted((shared_data / "grid_s1" / "video").iterdir())[:2]:
+        shutil.copy(path, folder)
+    found = []
+    for workers in (1, 2):
+        out, cache = tmp_path / f"by-{workers}", tmp_path / f"cache-{workers}"
+        shutil.copytree(cold, cache)
+        done = triptych(
+            "run", folder, "-o", out, "--workers", workers, "--format", "json", cache=cache
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(answers(out))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+    assert any(b'"source": "asr"' in text for text in found[0].values())
