@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 Job = tuple[Row, dict[str, Any], float]  # row, arguments of _one, time limit in seconds
 
 
-def prepare() -> None:
-    """Make the models ready for this machine.
+def prepare(extractors: Sequence[str]) -> None:
+    """Make the models of these extractors ready for this machine.
 
     In a process of its own, which takes torch's memory with it when it ends.
     """
     with _pool(workers=1) as pool:
-        pool.schedule(_prepare).result()
+        pool.schedule(_prepare, args=[list(extractors)]).result()
 
 
 def work_through(jobs: Sequence[Job], *, workers: int, recycle: int) -> Iterator[Row]:
@@ -105,14 +105,15 @@ def _start(path: list[str], log_level: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _prepare() -> None:
-    from triptych.extract.imagenet import class_vectors
-    from triptych.extract.registry import entry, load
+def _prepare(extractors: Sequence[str]) -> None:
+    from triptych.extract.registry import load
 
-    if not entry("image").missing():
+    if "image" in extractors:  # the only network that is converted
         load("image")
-    if not entry("text").missing():
-        class_vectors()
+    if "text" in extractors:
+        from triptych.predict.classify import prepare_words
+
+        prepare_words()
 
 
 def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:

@@ -106,7 +106,7 @@ def run_folder(
         preparation_s = 0.0
         if pending:
             _check_labels(config)
-            preparation_s = _prepare(listener)
+            preparation_s = _prepare(config, listener)
         for row in _work(pending, out, config, listener):
             rows[row["relative"]] = row
             journal.append(row)
@@ -262,7 +262,7 @@ def _work(
     yield from work_through(jobs, workers=workers, recycle=_RECYCLE)
 
 
-def _prepare(listener: Listener) -> float:
+def _prepare(config: Config, listener: Listener) -> float:
     """Make the models ready for this machine if they are not; seconds that it took."""
     if trouble := cache_trouble():
         # Nothing can be kept: each worker must do it for itself.
@@ -271,13 +271,18 @@ def _prepare(listener: Listener) -> float:
             "(set TRIPTYCH_CACHE to a folder that you may write to)"
         )
         return 0.0
-    if (cache_dir() / "prepared").is_dir():
+    entries = [e for e in preset(config.extract.preset) if not e.missing()]
+    made_from = digest_of({"specs": [s.recipe() for e in entries for s in e.specs]})
+    ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
+    if ready.exists():
         return 0.0
     from triptych.pool import prepare
 
     began = time.monotonic()
     listener.note("preparing the models for this machine, once")
-    prepare()
+    prepare([e.name for e in entries])
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.touch()
     return time.monotonic() - began
 
 

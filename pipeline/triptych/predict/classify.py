@@ -19,7 +19,7 @@ from triptych.features.keys import digest_of
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
-__all__ = ["generic_likeness", "label_vectors", "zero_shot"]
+__all__ = ["generic_likeness", "label_vectors", "prepare_words", "zero_shot"]
 
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
@@ -102,6 +102,12 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
         steps=_softmax(steps),
         step_present=present,
     )
+
+
+def prepare_words() -> None:
+    """Embed, once a machine, the words that every video is judged with."""
+    class_vectors()
+    _phrase_means(_HEARD)
 
 
 def _evidence(timeline: Timeline) -> dict[str, _Evidence]:
