@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from command import (
     LIGHT,
+    answers,
     clip,
     triptych,
 )
@@ -34,3 +36,11 @@ def films(tmp_path: Path) -> Path:
     clip(folder / "c.mp4", seed=3)
     assert (folder / "long.mp4").stat().st_size > (folder / "b.mp4").stat().st_size
     return folder
+
+
+@pytest.fixture
+def undisturbed(films: Path, tmp_path: Path) -> Iterator[dict[str, bytes]]:
+    """What a run to which nothing happens says of these films."""
+    out = tmp_path / "undisturbed"
+    assert triptych("run", films, "-o", out, *LIGHT).returncode == 0
+    return answers(out)

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,14 +25,6 @@ from command import (
 )
 
 pytestmark = pytest.mark.needs("embedded")
-
-
-@pytest.fixture
-def undisturbed(films: Path, tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    """What a run to which nothing happens says of these films."""
-    out = tmp_path / "undisturbed"
-    assert triptych("run", films, "-o", out, *LIGHT).returncode == 0
-    return answers(out)
 
 
 def worker_on(process: subprocess.Popen[str], film: Path) -> psutil.Process | None:
