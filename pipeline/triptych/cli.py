@@ -73,7 +73,9 @@ def _add_run(commands: Any) -> None:
         "--preset", help="set of extractors: embedded, or light for slow machines (embedded)"
     )
     run.add_argument("--fps", type=float, help="sampled frames a second (1)")
-    run.add_argument("--summary", metavar="LENGTH", help='length of the summary: "15%%" or "30s"')
+    run.add_argument(
+        "--summary", metavar="LENGTH", help='length of the summary: "15%%" (at least 3 s) or "30s"'
+    )
     run.add_argument(
         "--asr",
         choices=("auto", "always", "never"),

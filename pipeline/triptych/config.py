@@ -89,7 +89,7 @@ class Config:
     runner: RunnerConfig = field(default_factory=RunnerConfig)
 
     def __post_init__(self) -> None:
-        _require(0 < self.decode.fps <= 240, "decode.fps", "between 0 and 240")
+        _require(0 < self.decode.fps <= 240, "decode.fps", "above 0, and at most 240")
         _require(16 <= self.decode.short_side <= 4096, "decode.short_side", "between 16 and 4096")
         _require(self.decode.max_pixels > 0, "decode.max_pixels", "above 0")
         _require(
@@ -97,6 +97,8 @@ class Config:
             "decode.max_duration_s",
             "above 0 and finite",
         )
+        spoken = self.predict.language.lower()[:2]
+        _require(spoken in ("", "en", "zh"), "predict.language (--lang)", "en or zh")
         _require(self.predict.top >= 1, "predict.top", "at least 1")
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")

@@ -75,8 +75,13 @@ class Journal:
         if known is None:
             return None
         folder = out / known["folder"]
-        if not all((folder / name).is_file() for name in known.get("outputs", {}).values()):
-            return None
+        sizes = known.get("sizes", {})
+        for name in known.get("outputs", {}).values():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != sizes.get(name):
+                return None  # deleted or damaged
+        if any("was not written" in warning for warning in known.get("warnings", ())):
+            return None  # it may work now
         return {k: v for k, v in known.items() if k != "fresh"} | {"path": row["path"]}
 
     def append(self, row: Row) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -21,6 +22,9 @@ from triptych.config import Config
 from triptych.errors import NotMediaError, ResourceError
 from triptych.inputs import Source
 from triptych.journal import Row, failure
+
+if TYPE_CHECKING:
+    from triptych.records import Analysis
 
 __all__ = ["prepare", "work_through"]
 
@@ -153,6 +157,7 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         log.debug("%s", traceback.format_exc())
         return failure(row, err, stage="analyze")
+    warnings = _warnings_of(folder, analysis)
     decoded = "decode" in analysis.seconds  # for one missing track the file is read again
     return row | {
         "state": "partial" if analysis.partial else "done",
@@ -162,7 +167,8 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
         "duration_s": round(analysis.duration_s, 3),
         "outputs": outputs,
         "text": analysis.summary.text,
-        "warnings": list(analysis.warnings),
+        "sizes": {name: (folder / name).stat().st_size for name in outputs.values()},
+        "warnings": warnings,
         "fresh": True,
         "decoded": decoded,
         "frames_decoded": analysis.frames_decoded if decoded else 0,
@@ -171,6 +177,13 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
         "elapsed_s": round(time.monotonic() - began, 4),
         "peak_memory_mb": _peak_memory_mb(),
     }
+
+
+def _warnings_of(folder: Path, analysis: Analysis) -> list[str]:
+    """All warnings, those of files that could not be written among them."""
+    path = folder / "analysis.json"
+    written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return list(written.get("warnings", analysis.warnings))
 
 
 def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:

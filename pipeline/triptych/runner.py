@@ -175,6 +175,8 @@ def _identify(source: Source, config: Config) -> Row:
         "folder": str(source.relative),
         **dict(source.extra),
     }
+    if source.start_s is not None or source.end_s is not None:
+        row["window"] = [source.start_s, source.end_s]
     try:
         try:
             status = source.path.stat()

@@ -26,7 +26,7 @@ from triptych.fuse.timeline import align
 from triptych.predict.classify import zero_shot
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary
-from triptych.records import Analysis, Cue, FeatureTrack, MediaInfo, Prediction, Timeline
+from triptych.records import Analysis, Cue, FeatureTrack, MediaInfo, Prediction, Shot, Timeline
 
 __all__ = ["analyze"]
 
@@ -75,11 +75,13 @@ def analyze(
     )
     sidecar = _sidecar_cues(job)
     gather(job, hear=not sidecar)
-    info, note = _media_info(job.found["media"])
+    note = job.found["media"]
+    info = _media_info(note, source)
     start, end = _span(job, info, note)
     cues = _shifted(sidecar, info, start, end) or job.found["cues"]
     if not cues or config.extract.asr == "always":
         cues = job.found.get("asr") or cues
+    cues = tuple(dataclasses.replace(c, end_s=min(c.end_s, end)) for c in cues if c.start_s < end)
     tracks = {k: v for k, v in job.found.items() if isinstance(v, FeatureTrack)}
     if (text := embed_cues(job, cues)) is not None:
         tracks["text"] = text
@@ -88,7 +90,7 @@ def analyze(
     text_language = config.predict.language or summary_language(cues)
     with stage("predict", source, watch):
         prediction = _predict(job, timeline)
-        shots = shots_of(tracks["shots"]) if "shots" in tracks else ()
+        shots = _within(shots_of(tracks["shots"]), start, end) if "shots" in tracks else ()
         summary = summarize(
             timeline,
             shots=shots,
@@ -96,6 +98,7 @@ def analyze(
             prediction=prediction,
             budget=config.predict.summary,
             language=text_language,
+            origin_s=info.start_s,
             names=_names_in(text_language, config),
         )
     return Analysis(
@@ -108,7 +111,7 @@ def analyze(
         timeline=timeline,
         prediction=prediction,
         summary=summary,
-        warnings=(*note["warnings"], *job.warnings),
+        warnings=(*note["warnings"], *job.warnings, *_unlabelled(prediction, tracks)),
         partial=note["partial"],
         frames_decoded=note["frames_decoded"],
         seconds=dict(watch),
@@ -116,11 +119,12 @@ def analyze(
     )
 
 
-def _media_info(note: Mapping[str, Any]) -> tuple[MediaInfo, Mapping[str, Any]]:
+def _media_info(note: Mapping[str, Any], path: Path) -> MediaInfo:
     info = dict(note["info"])
     for name in ("text", "ignored"):  # JSON has no tuples
         info[name] = tuple(info[name])
-    return MediaInfo(**info), note
+    # The store knows content: where it was first seen may hold another film by now.
+    return MediaInfo(**info | {"path": str(path)})
 
 
 def _span(job: Job, info: MediaInfo, note: Mapping[str, Any]) -> tuple[float, float]:
@@ -159,6 +163,18 @@ def _shifted(cues: Sequence[Cue], info: MediaInfo, start: float, end: float) -> 
         for c in cues
     )
     return tuple(c for c in moved if c.end_s > start and c.start_s < end)
+
+
+def _unlabelled(prediction: Prediction, tracks: Mapping[str, FeatureTrack]) -> tuple[str, ...]:
+    if prediction.ranked or "text" not in tracks:  # without the encoder there is another warning
+        return ()
+    return ("no labels: nothing seen, said or heard in it can be compared with them",)
+
+
+def _within(shots: Sequence[Shot], start: float, end: float) -> tuple[Shot, ...]:
+    """Shots cut to what the timeline covers: the last frame's length is a guess."""
+    cut = (Shot(start_s=max(s.start_s, start), end_s=min(s.end_s, end)) for s in shots)
+    return tuple(s for s in cut if s.end_s > s.start_s)
 
 
 def _names_in(language: str, config: Config) -> dict[str, str]:

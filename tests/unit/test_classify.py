@@ -217,3 +217,11 @@ def test_sentences_of_one_meaning_lie_close_in_all_languages() -> None:
     likeness = rows @ rows.T
     assert likeness[0, 1] > 0.6 and likeness[0, 2] > 0.6 and likeness[0, 3] < 0.4
     assert embed_texts([]).shape == (0, 512)
+
+
+def test_sound_speaks_only_for_labels_about_sound() -> None:
+    barking = timeline(sound_tags=heard(speech=1.0))
+    assert predict(barking, "dog barking,rooster,baby crying").ranked == ()
+    talking = predict(barking, "dog barking,interview,speech").ranked
+    assert talking[0].label == "speech"
+    assert {r.label: r.contributions for r in talking}["dog barking"]["audio"] < 0

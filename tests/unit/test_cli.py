@@ -181,7 +181,7 @@ def test_text_in_a_folder_is_skipped_but_a_failure_when_it_is_named(tmp_path: Pa
         (["{film}", "--set", "decode.fsp=2"], "config.decode: unknown fsp (known: fps,"),
         (["{film}", "--set", "decod.fps=2"], "config: unknown decod (known: decode,"),
         (["{film}", "--set", "fps"], "cannot read --set 'fps' (write section.key=value)"),
-        (["{film}", "--fps", "0"], "decode.fps must be between 0 and 240"),
+        (["{film}", "--fps", "0"], "decode.fps must be above 0, and at most 240"),
         (["{film}", "--format", "json,pdf"], "'pdf' is none of json, md"),
         (["{film}", "--preset", "huge"], "no preset 'huge' (there are embedded, light"),
         (["{film}", "--summary", "half"], "cannot read the summary length 'half' (write a share"),

@@ -67,7 +67,7 @@ def test_nothing_given_is_the_default() -> None:
         ("[report]\nformats = 3", "config.report.formats: cannot read 3 as a list"),
         ('[report]\nformats = ["jsn"]', "'jsn' is none of json, md"),
         ('[extract]\nasr = "sometimes"', "'sometimes' is none of auto, always, never"),
-        ("[decode]\nfps = 0", "decode.fps must be between 0 and 240"),
+        ("[decode]\nfps = 0", "decode.fps must be above 0, and at most 240"),
         ("[decode]\nfps = nan", "decode.fps must be"),
         ("[decode]\nmax_duration_s = inf", "decode.max_duration_s must be"),
         ("[runner]\nworkers = -1", "runner.workers must be 0 or more"),

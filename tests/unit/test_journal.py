@@ -83,13 +83,21 @@ def test_two_copies_of_one_file_are_both_remembered(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_deleted_from_the_results_is_made_again(tmp_path: Path) -> None:
-    done = row(outputs={"json": "analysis.json", "html": "report.html"})
+    outputs = {"json": "analysis.json", "html": "report.html"}
+    done = row(outputs=outputs, sizes=dict.fromkeys(outputs.values(), 0))
     written(tmp_path / "run.jsonl", done)
     (tmp_path / "a.mp4").mkdir()
     (tmp_path / "a.mp4/analysis.json").touch()
     assert finished(tmp_path, row()) is None
     (tmp_path / "a.mp4/report.html").touch()
     assert finished(tmp_path, row()) == done
+    (tmp_path / "a.mp4/report.html").write_text("damaged")
+    assert finished(tmp_path, row()) is None
+
+
+def test_a_file_that_could_not_be_written_is_tried_again(tmp_path: Path) -> None:
+    written(tmp_path / "run.jsonl", row(warnings=["highlights.mp4 was not written: full"]))
+    assert finished(tmp_path, row()) is None
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])

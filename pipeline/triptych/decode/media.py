@@ -157,6 +157,13 @@ class Media:
         if not wanted:
             return
         begin = self._info.start_s if start_s is None else start_s
+        duration = self._info.duration_s
+        if start_s is not None and duration and start_s >= self._info.start_s + duration:
+            raise DecodeError(
+                f"the window begins after the end: the film lasts {duration:.1f} s",
+                path=self.path,
+                remedy="correct start and end in the manifest",
+            )
         limit = begin + max_duration_s
         stop = min(limit, float("inf") if end_s is None else end_s)
         run = OnePass(

@@ -25,6 +25,9 @@ __all__ = ["generic_likeness", "label_vectors", "prepare_words", "zero_shot"]
 # it; speech or music alone says little.
 _TRUST: Mapping[str, float] = {"image": 1.0, "text": 2.0, "audio": 0.25}
 _SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about .1
+# Talking or music is heard in videos about anything: it speaks only for labels as near to it as
+# "concert" is to music. "Dog barking" is less near to talking than that.
+_HEARD_AT_LEAST = 0.45
 _HEARD = (("a person talking",), ("a person singing a song",), ("music playing",))
 # Words such as "countryside" are near to everything seen. Part of that is taken off; all of it
 # would also take what they do mean (docs/decisions.md).
@@ -70,7 +73,6 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
     """
     labels = label_vectors(vocabulary)
     evidence = _evidence(timeline)
-    generic = {"image": generic_likeness(labels)}
     steps = np.zeros((len(timeline), len(labels)), np.float32)
     present = np.zeros(len(timeline), bool)
     parts: dict[str, Floats] = {}
@@ -79,12 +81,14 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
         if not here.any():
             continue
         scale = _TRUST[name] * _SHARPNESS
-        taken_off = generic.get(name, np.float32(0.0))
-        steps[here] += scale * _centred(found.vectors[here] @ labels.T - taken_off)
-        present |= here
         whole = _unit((found.vectors * found.weight[:, None]).sum(axis=0, keepdims=True))
+        standing = _standing(name, whole, labels)[0]
+        if name == "audio" and not standing.any():  # no label is about such sounds
+            continue
         share = min(1.0, float(here.mean()) / _FULL_PRESENCE)
-        parts[name] = scale * share * _centred(whole @ labels.T - taken_off)[0]
+        parts[name] = scale * share * standing
+        steps[here] += scale * _standing(name, found.vectors[here], labels)
+        present |= here
     logits = sum(parts.values(), np.zeros(len(labels), np.float32))
     scores = _softmax(logits)
     ranked = tuple(
@@ -102,6 +106,16 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
         steps=_softmax(steps),
         step_present=present,
     )
+
+
+def _standing(name: str, vectors: Floats, labels: Floats) -> Floats:
+    """How each label stands beside the others for rows of one modality's evidence, (T, L)."""
+    likeness = vectors @ labels.T
+    if name == "audio":
+        likeness = np.maximum(likeness - _HEARD_AT_LEAST, 0.0)
+    if name == "image":
+        likeness = likeness - generic_likeness(labels)
+    return _centred(likeness)
 
 
 def prepare_words() -> None:

@@ -46,6 +46,7 @@ def summarize(
     prediction: Prediction,
     budget: str = "15%",
     language: str = "",
+    origin_s: float | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Summary:
     """Choose key moments under a length budget and say what was said around them.
@@ -57,9 +58,11 @@ def summarize(
         prediction: its leading label at each step names the moments.
         budget: "15%" of the duration or "30s".
         language: of the text; empty: that of the cues, else English.
+        origin_s: where a player's clock begins, for times in the text; default: the timeline.
         names: what labels are called in that language, where it differs.
     """
-    duration = float(timeline.end_s[-1] - timeline.start_s[0]) if len(timeline) else 0.0
+    begin, end = (timeline.start_s[0], timeline.end_s[-1]) if len(timeline) else (0.0, 0.0)
+    begin, duration = float(begin), float(end - begin)
     kind, value = parse_budget(budget)
     budget_s = min(duration, max(_LEAST_S, value * duration) if kind == "share" else value)
     language = language or summary_language(cues)
@@ -80,7 +83,15 @@ def summarize(
         method="training-free: representative, diverse, audible, spoken",
         budget_s=round(budget_s, 6),
         segments=segments,
-        text=_text(sentences, prediction, timeline, segments, language, names or {}),
+        text=_text(
+            sentences,
+            prediction,
+            segments,
+            duration_s=duration,
+            origin_s=begin if origin_s is None else origin_s,
+            language=language,
+            names=names or {},
+        ),
         language=language,
         sentences=sentences,
     )
@@ -233,17 +244,17 @@ def summary_language(cues: Sequence[Cue]) -> str:
 def _text(
     sentences: Sequence[Cue],
     prediction: Prediction,
-    timeline: Timeline,
     segments: Sequence[Segment],
+    *,
+    duration_s: float,
+    origin_s: float,
     language: str,
     names: Mapping[str, str],
 ) -> str:
     """Facts that were measured, then quotes. Nothing is made up."""
     chinese = language.startswith("zh")
     labels = [names.get(p.label, p.label) for p in prediction.ranked[:2]]
-    begin = float(timeline.start_s[0]) if len(timeline) else 0.0
-    duration_s = float(timeline.end_s[-1]) - begin if len(timeline) else 0.0
-    moments = [_clock(s.start_s - begin) for s in segments]
+    moments = [_clock(s.start_s - origin_s) for s in segments]
     if chinese:
         facts = f"时长 {_clock(duration_s)}。"
         if labels:

@@ -53,6 +53,8 @@ def write_run(
 def predictions_text(rows: Sequence[Row]) -> str:
     """The table: `path,status,label,score,label_2,score_2,...`, one row a video.
 
+    Two more columns, `start_s,end_s`, when a manifest asked for windows of films.
+
     A relative path that a spreadsheet would take for a formula gets "./" in front, which
     leaves it the same path; other text is kept as it is and quoted.
     """
@@ -60,6 +62,8 @@ def predictions_text(rows: Sequence[Row]) -> str:
     header = ["path", "status", "label", "score"]
     for i in range(2, width + 1):
         header += [f"label_{i}", f"score_{i}"]
+    windows = any(row.get("window") for row in rows)
+    header += ["start_s", "end_s"] if windows else []
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180, and what Excel expects
     writer.writerow(header)
@@ -68,7 +72,10 @@ def predictions_text(rows: Sequence[Row]) -> str:
         cells = [f"./{path}" if path.startswith(_FORMULA) else path, str(row["state"])]
         for label, score in row.get("labels") or ():
             cells += [str(label), f"{float(score):.6f}"]
-        writer.writerow(cells + [""] * (len(header) - len(cells)))
+        cells += [""] * (width * 2 + 2 - len(cells))
+        if windows:
+            cells += ["" if t is None else f"{t:g}" for t in row.get("window") or (None, None)]
+        writer.writerow(cells)
     return buffer.getvalue()
 
 

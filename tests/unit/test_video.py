@@ -1,0 +1,55 @@
+"""One video from file to answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import synth
+from triptych.config import Config, load_config
+from triptych.features import FeatureStore
+from triptych.report.write import write_report
+from triptych.video import analyze
+
+pytestmark = pytest.mark.needs("embedded")
+
+
+def light(*assignments: str) -> Config:
+    return load_config(
+        assignments=("extract.preset=light", "extract.asr=never", "report.formats=reel")
+        + assignments
+    )
+
+
+def test_a_film_that_took_another_s_name_is_not_shown_in_its_place(
+    tmp_path: Path, scratch_cache: Path
+) -> None:
+    store = FeatureStore(tmp_path / "store")
+    first = synth.scenes(tmp_path / "a.mp4").path
+    analyze(first, config=light(), store=store)
+    moved = first.rename(tmp_path / "b.mp4")
+    (tmp_path / "a.mp4").write_bytes(b"something else by now")
+    again = analyze(moved, config=light(), store=store)
+    assert again.info.path == str(moved)
+    assert "media" in again.cached
+    outputs = write_report(again, tmp_path / "out", config=light(), source={}, run={})
+    assert (tmp_path / "out" / outputs["reel"]).stat().st_size > 1000
+
+
+def test_times_of_a_window_are_those_of_the_film(tmp_path: Path, scratch_cache: Path) -> None:
+    film = synth.scenes(tmp_path / "a.mp4").path
+    found = analyze(film, config=light(), store=FeatureStore(tmp_path / "store"), start_s=4.0)
+    start, end = found.timeline.start_s[0], found.timeline.end_s[-1]
+    assert start == pytest.approx(found.info.start_s + 4.0)
+    assert all(start <= s.start_s < s.end_s <= end for s in found.shots)
+    moments = [f"0:{int(s.start_s - found.info.start_s):02d}" for s in found.summary.segments]
+    assert moments and all(m in found.summary.text for m in moments)
+
+
+def test_a_sound_that_nothing_can_be_said_of_says_so(tmp_path: Path, scratch_cache: Path) -> None:
+    path = tmp_path / "hum.mka"
+    synth.write(path, times=(), wave=synth.tone(300.0, 2.0))
+    found = analyze(path, config=light(), store=FeatureStore(tmp_path / "store"))
+    assert found.prediction.ranked == ()
+    assert [w for w in found.warnings if "no labels" in w]
