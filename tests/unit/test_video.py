@@ -16,10 +16,8 @@ pytestmark = pytest.mark.needs("embedded")
 
 
 def light(*assignments: str) -> Config:
-    return load_config(
-        assignments=("extract.preset=light", "extract.asr=never", "report.formats=reel")
-        + assignments
-    )
+    always = ("extract.preset=light", "extract.asr=never", "report.formats=reel")
+    return load_config(assignments=(*always, *assignments))
 
 
 def test_a_film_that_took_another_s_name_is_not_shown_in_its_place(
