@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -108,12 +109,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.suppress(AttributeError):  # a name that this terminal cannot show is no end
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        if arguments.command == "run":
-            return _run(arguments)
-        return _doctor(arguments) if arguments.command == "doctor" else _models(arguments)
+        commands = {"run": _run, "doctor": _doctor, "models": _models}
+        status = commands[arguments.command](arguments)
+        sys.stdout.flush()
+        return status
     except TriptychError as err:
         sys.stderr.write(f"triptych: {shown(str(err))}\n")
         return 2
+    except BrokenPipeError:  # the reader, `| head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         sys.stderr.write("triptych: interrupted; the same command goes on where it stopped\n")
         return 130

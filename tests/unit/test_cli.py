@@ -339,3 +339,12 @@ def test_an_error_of_ours_is_told_without_a_traceback(
     monkeypatch.setattr("triptych.doctor.examine", fail)
     assert main(["doctor"]) == 2
     assert capsys.readouterr().err == "triptych: a\\x1bb: went\\nwrong (do this)\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_crash() -> None:
+    command = [sys.executable, "-m", "triptych", "models", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert said == ""
