@@ -85,6 +85,20 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Mean and standard deviation over seeds.
+
+    >>> summary([0.5, 0.7])["mean"]
+    0.6
+    """
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {
+        "mean": round(statistics.fmean(values), 4),
+        "std": round(spread, 4),
+        "seeds": [round(v, 4) for v in values],
+    }
+
+
 def figures(runs: Sequence[Run], media_s: float) -> dict[str, Any]:
     """All figures of repeated runs of one command."""
     return {

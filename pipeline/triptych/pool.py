@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,11 +26,12 @@ from triptych.journal import Row, failure
 if TYPE_CHECKING:
     from triptych.records import Analysis
 
-__all__ = ["prepare", "work_through"]
+__all__ = ["analyze_one", "prepare", "work_through"]
 
 log = logging.getLogger(__name__)
 
-Job = tuple[Row, dict[str, Any], float]  # row, arguments of _one, time limit in seconds
+_GRACE_S, _PER_MEGABYTE_S = 600.0, 5.0  # time limit of a video whose length is not yet known
+_RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
 
 
 def prepare(extractors: Sequence[str]) -> None:
@@ -42,20 +43,36 @@ def prepare(extractors: Sequence[str]) -> None:
         pool.schedule(_prepare, args=[list(extractors)]).result()
 
 
-def work_through(jobs: Sequence[Job], *, workers: int, recycle: int) -> Iterator[Row]:
-    """Run jobs in a pool; yield each one's row as it ends, whatever way it ends.
+def work_through(
+    task: Callable[..., Row],
+    pending: Sequence[tuple[Source, Row]],
+    *,
+    config: Config,
+    **arguments: Any,
+) -> Iterator[Row]:
+    """Do one task for each source; yield each one's row as it ends, whatever way it ends.
 
     Args:
-        jobs: in the order to start them.
-        workers: processes.
-        recycle: jobs after which a worker is replaced.
+        task: a function of a module, called in a worker with `source`, `row`, `config`,
+            `threads` and `arguments`; returns the row, completed.
+        pending: sources and what is known of them, their `size` among it.
+        config: how many workers, and for how long each may work on one source.
+        arguments: plain data for the task.
     """
-    with _pool(workers=workers, recycle=recycle) as pool:
+    cores = os.cpu_count() or 1
+    workers = min(config.runner.workers or cores, len(pending))
+    arguments |= {"config": config, "threads": max(1, cores // workers)}
+    # Largest first: the work does not end with one worker on one long film.
+    largest_first = sorted(pending, key=lambda pair: -pair[1]["size"])
+    with _pool(workers=workers, recycle=_RECYCLE) as pool:
         try:
-            futures: dict[Future[Row], Job] = {
-                pool.schedule(_one, kwargs=arguments, timeout=limit_s): (row, arguments, limit_s)
-                for row, arguments, limit_s in jobs
-            }
+            futures: dict[Future[Row], tuple[Row, float]] = {}
+            for source, row in largest_first:
+                limit_s = config.runner.time_limit_s or _GRACE_S + _PER_MEGABYTE_S * (
+                    row["size"] / 1e6
+                )
+                told = {"source": source, "row": row, **arguments}
+                futures[pool.schedule(task, kwargs=told, timeout=limit_s)] = (row, limit_s)
             waiting: set[Future[Row]] = set(futures)
             while waiting:
                 ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -78,7 +95,7 @@ def _pool(*, workers: int, recycle: int = 0) -> ProcessPool:
     )
 
 
-def _outcome(future: Future[Row], row: Row, arguments: dict[str, Any], limit_s: float) -> Row:
+def _outcome(future: Future[Row], row: Row, limit_s: float) -> Row:
     try:
         result: Row = future.result()
         return result
@@ -120,7 +137,7 @@ def _prepare(extractors: Sequence[str]) -> None:
         prepare_words()
 
 
-def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
+def analyze_one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
     """Analyse one source and write its folder."""
     from triptych.events import Stopwatch, stage
     from triptych.report.write import write_report
@@ -164,6 +181,7 @@ def _one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -
         "labels": [
             [p.label, round(p.score, 6)] for p in analysis.prediction.ranked[: config.predict.top]
         ],
+        "kind": analysis.prediction.kind,
         "duration_s": round(analysis.duration_s, 3),
         "outputs": outputs,
         "text": analysis.summary.text,

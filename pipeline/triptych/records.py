@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,12 @@ __all__ = [
     "FeatureTrack",
     "Frames",
     "LabelScore",
+    "Luma",
     "MediaInfo",
     "Modality",
     "Prediction",
+    "Sample",
+    "ScoreKind",
     "Segment",
     "Shot",
     "Sound",
@@ -38,6 +42,11 @@ Floats = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+
+
+#: shares: 0..1, adding up to 1 over the labels; independent: a probability for each label by
+#: itself; value: what a regression says, in the unit that it was trained on
+ScoreKind = Literal["shares", "independent", "value"]
 
 
 def _check(condition: bool, message: str) -> None:
@@ -82,6 +91,27 @@ class Frames:
 
     def __repr__(self) -> str:
         return f"Frames({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Luma:
+    """Small grey frames, close together in time: what motion is computed from."""
+
+    gray: Pixels  #: (T, H, W)
+    pts_s: Times  #: (T,), strictly increasing
+
+    def __post_init__(self) -> None:
+        _check(
+            self.gray.ndim == 3 and len(self.gray) == len(self.pts_s),
+            f"{self.gray.shape = } does not fit {self.pts_s.shape = }",
+        )
+        _check(
+            len(self.pts_s) < 2 or bool((np.diff(self.pts_s) > 0).all()),
+            "pts_s must increase: frames out of order",
+        )
+
+    def __repr__(self) -> str:
+        return f"Luma({len(self.gray)} of {self.gray.shape[2]}x{self.gray.shape[1]})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,13 +226,35 @@ class Timeline:
         return len(self.start_s)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """What a model may read of one video, small enough to keep thousands in memory."""
+
+    timeline: Timeline  #: only tracks that have evidence somewhere
+    words: tuple[str, ...]  #: what was said, lower-case, without punctuation
+    picture: Pixels | None  #: (64, 64, 3), from the middle; None for sound alone
+
+    def __post_init__(self) -> None:
+        _check(
+            self.picture is None or self.picture.shape == (64, 64, 3),
+            f"a picture of {self.picture is not None and self.picture.shape}",
+        )
+
+    def __repr__(self) -> str:
+        tracks = ", ".join(self.timeline.values)
+        return f"Sample({len(self.timeline)} steps of {tracks or 'nothing'})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelScore:
     """One label's share of the belief, and what each modality added to it."""
 
     label: str
-    score: float  #: softmax over the asked labels, 0..1
-    contributions: Mapping[str, float]  #: modality -> part of the label's logit; they add up
+    score: float  #: see `Prediction.kind`
+    contributions: Mapping[str, float]
+    #: modality -> part of the label's logit; they add up. A trained model has one more part,
+    #: "prior": what it believes of a video of which it knows nothing.
+    holds: bool | None = None  #: whether a model of several labels a video says that it has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,9 +263,11 @@ class Prediction:
 
     method: str  #: "zero-shot", or a trained model's name
     ranked: tuple[LabelScore, ...]
-    labels: tuple[str, ...]  #: in the user's order, the columns of `steps`
-    steps: Floats  #: (T, L), softmax over labels at each step
+    labels: tuple[str, ...]  #: in the user's or the model's order, the columns of `steps`
+    steps: Floats  #: (T, L), the scores at each step
     step_present: Mask  #: (T,), False where no modality had evidence
+    kind: ScoreKind = "shares"  #: what scores are
+    importance: Floats | None = None  #: (T,), 0..1, of each step to a trained model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

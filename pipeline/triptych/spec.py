@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 __all__ = ["Modality", "Spec"]
 
-Modality = Literal["image", "audio", "text"]
+Modality = Literal["image", "motion", "audio", "text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,28 +5,24 @@ Whatever the store holds is not made again; if it holds everything, the file is 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from triptych.config import Config
-from triptych.decode.cues import read_sidecar
-from triptych.decode.sidecar import find_sidecars, language_of
-from triptych.errors import TriptychError
-from triptych.events import Stopwatch, stage
+from triptych.events import stage
 from triptych.extract.shots import shots_of
-from triptych.features.gather import Job, embed_cues, gather
-from triptych.features.keys import file_digest
+from triptych.features.collect import Collected, collect
 from triptych.features.store import FeatureStore
+from triptych.fuse.provenance import adopted
 from triptych.fuse.timeline import align
+from triptych.fuse.trained import explained, trained_model
 from triptych.predict.classify import zero_shot
 from triptych.predict.summary import summarize, summary_language
+from triptych.predict.trained import trained
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary
-from triptych.records import Analysis, Cue, FeatureTrack, MediaInfo, Prediction, Shot, Timeline
+from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
 
 __all__ = ["analyze"]
 
@@ -45,7 +41,8 @@ def analyze(
 
     Args:
         path: the file; subtitle files beside it are read too.
-        config: see `triptych.config`; defaults to the embedded preset at 1 frame a second.
+        config: see `triptych.config`; defaults to the embedded preset at 1 frame a second. What
+            a trained model (`predict.model`) needs comes from the model.
         store: where embeddings are kept; defaults to the user's cache folder.
         digest: sha256 of the file's content, when known already.
         start_s: analyse from here, in seconds from the start of the film.
@@ -56,40 +53,24 @@ def analyze(
         InputError: the file is missing or unreadable.
         DecodeError: it is no media file, or nothing of it can be decoded.
         WeightsError: installed weights are not the pinned ones.
-        UsageError: the labels cannot be read.
+        UsageError: the labels or the model cannot be read, or do not fit the rest.
     """
-    source = Path(path)
-    config = config or Config()
-    watch = Stopwatch()
-    if digest is None:
-        with stage("digest", source, watch):
-            digest = file_digest(source)
-    job = Job(
-        path=source,
+    config = adopted(config or Config())
+    found = collect(
+        path,
         config=config,
-        store=store or FeatureStore(),
+        store=store,
         digest=digest,
-        window=(start_s, end_s),
-        watch=watch,
+        start_s=start_s,
+        end_s=end_s,
         threads=threads,
     )
-    sidecar = _sidecar_cues(job)
-    gather(job, hear=not sidecar)
-    note = job.found["media"]
-    info = _media_info(note, source)
-    start, end = _span(job, info, note)
-    cues = _shifted(sidecar, info, start, end) or job.found["cues"]
-    if not cues or config.extract.asr == "always":
-        cues = job.found.get("asr") or cues
-    cues = tuple(dataclasses.replace(c, end_s=min(c.end_s, end)) for c in cues if c.start_s < end)
-    tracks = {k: v for k, v in job.found.items() if isinstance(v, FeatureTrack)}
-    if (text := embed_cues(job, cues)) is not None:
-        tracks["text"] = text
-    with stage("fuse", source, watch):
-        timeline = align(tracks, start_s=start, end_s=end, step_s=max(1.0, 1.0 / config.decode.fps))
+    start, end, cues, tracks = found.start_s, found.end_s, found.cues, found.tracks
+    with stage("fuse", path, found.watch):
+        timeline = align(tracks, start_s=start, end_s=end, step_s=_step_s(config))
     text_language = config.predict.language or summary_language(cues)
-    with stage("predict", source, watch):
-        prediction = _predict(job, timeline)
+    with stage("predict", path, found.watch):
+        prediction = _predict(found, timeline)
         shots = _within(shots_of(tracks["shots"]), start, end) if "shots" in tracks else ()
         summary = summarize(
             timeline,
@@ -98,71 +79,35 @@ def analyze(
             prediction=prediction,
             budget=config.predict.summary,
             language=text_language,
-            origin_s=info.start_s,
+            origin_s=found.info.start_s,
             names=_names_in(text_language, config),
         )
     return Analysis(
-        info=info,
-        digest=digest,
+        info=found.info,
+        digest=found.digest,
         cues=cues,
         shots=shots,
         tracks=tracks,
-        thumbnails=job.found["thumbnails"],
+        thumbnails=found.thumbnails,
         timeline=timeline,
         prediction=prediction,
         summary=summary,
-        warnings=(*note["warnings"], *job.warnings, *_unlabelled(prediction, tracks)),
-        partial=note["partial"],
-        frames_decoded=note["frames_decoded"],
-        seconds=dict(watch),
-        cached=tuple(job.cached),
+        warnings=(*found.warnings, *_unlabelled(prediction, tracks)),
+        partial=found.partial,
+        frames_decoded=found.frames_decoded,
+        seconds=dict(found.watch),
+        cached=tuple(found.job.cached),
     )
 
 
-def _media_info(note: Mapping[str, Any], path: Path) -> MediaInfo:
-    info = dict(note["info"])
-    for name in ("text", "ignored"):  # JSON has no tuples
-        info[name] = tuple(info[name])
-    # The store knows content: where it was first seen may hold another film by now.
-    return MediaInfo(**info | {"path": str(path)})
+def _step_s(config: Config) -> float:
+    """Length of the timeline's steps: a second or a frame, unless finer rows are asked for.
 
-
-def _span(job: Job, info: MediaInfo, note: Mapping[str, Any]) -> tuple[float, float]:
-    """What the timeline covers: what was asked for, as far as it could be read."""
-    start = info.start_s + (job.window[0] or 0.0)
-    return start, max(start, float(note["end_s"]))
-
-
-def _sidecar_cues(job: Job) -> tuple[Cue, ...]:
-    """Cues of the best subtitle file beside the video, in seconds from the start of the film."""
-    wanted = job.config.predict.language or job.config.extract.language
-    files = find_sidecars(job.path)
-    for file in sorted(files, key=lambda f: not _speaks(language_of(f, job.path), wanted)):
-        try:
-            with stage("subtitles", job.path, job.watch):
-                read = read_sidecar(file, language=language_of(file, job.path))
-        except TriptychError as err:
-            job.warnings.append(f"{file.name}: {err.message}")
-            continue
-        if read.dropped:
-            job.warnings.append(f"{file.name}: {read.dropped} malformed cues were left out")
-        if read.cues:
-            return read.cues
-        job.warnings.append(f"{file.name}: no cues in it")
-    return ()
-
-
-def _speaks(language: str, wanted: str) -> bool:
-    return bool(wanted) and language.lower().startswith(wanted.lower())
-
-
-def _shifted(cues: Sequence[Cue], info: MediaInfo, start: float, end: float) -> tuple[Cue, ...]:
-    """Side-car cues on the container's clock, those of the window only."""
-    moved = (
-        dataclasses.replace(c, start_s=c.start_s + info.start_s, end_s=c.end_s + info.start_s)
-        for c in cues
-    )
-    return tuple(c for c in moved if c.end_s > start and c.start_s < end)
+    A trained model has steps as long as those that it was trained on.
+    """
+    if config.predict.model or config.extract.step_s < 1.0:
+        return config.extract.step_s
+    return max(1.0, 1.0 / config.decode.fps)
 
 
 def _unlabelled(prediction: Prediction, tracks: Mapping[str, FeatureTrack]) -> tuple[str, ...]:
@@ -179,6 +124,8 @@ def _within(shots: Sequence[Shot], start: float, end: float) -> tuple[Shot, ...]
 
 def _names_in(language: str, config: Config) -> dict[str, str]:
     """Labels -> their names in the language of the summary's text, where there are such."""
+    if config.predict.model:
+        return {}
     labels = config.predict.labels
     asked, spoken = (_vocabulary(labels, each) for each in (config.predict.language, language))
     return dict(zip(asked.names, spoken.names, strict=True))
@@ -188,7 +135,10 @@ def _vocabulary(labels: str, language: str) -> Vocabulary:
     return load_vocabulary(labels, language="zh" if language.startswith("zh") else "en")
 
 
-def _predict(job: Job, timeline: Timeline) -> Prediction:
+def _predict(found: Collected, timeline: Timeline) -> Prediction:
+    job = found.job
+    if job.config.predict.model:
+        return _by_model(found, timeline)
     # One language for a whole run, so that predictions.csv can be sorted and joined.
     vocabulary = _vocabulary(job.config.predict.labels, job.config.predict.language)
     if "text" not in timeline.values:  # no sentence encoder, no shared space
@@ -203,3 +153,14 @@ def _predict(job: Job, timeline: Timeline) -> Prediction:
             step_present=np.zeros(len(timeline), bool),
         )
     return zero_shot(timeline, vocabulary)
+
+
+def _by_model(found: Collected, timeline: Timeline) -> Prediction:
+    model = trained_model(found.job.config.predict.model)
+    explanation = explained(model, timeline, cues=found.cues, thumbnails=found.thumbnails)
+    if model.tracks and not explanation.present.any():
+        found.job.warnings.append(
+            f"nothing that the model reads ({', '.join(sorted(model.tracks))}) is in this file: "
+            "its labels are what it believes of any"
+        )
+    return trained(timeline, explanation, model=model)

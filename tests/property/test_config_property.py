@@ -23,7 +23,11 @@ SECTIONS = {
     ),
     "extract": st.fixed_dictionaries(
         {},
-        optional={"asr": st.sampled_from(["auto", "always", "never"]), "language": st.just("zh")},
+        optional={
+            "asr": st.sampled_from(["auto", "always", "never"]),
+            "language": st.just("zh"),
+            "step_s": st.floats(0.1, 10),
+        },
     ),
     "predict": st.fixed_dictionaries(
         {},

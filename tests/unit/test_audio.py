@@ -1,4 +1,4 @@
-"""Statistics of sound: librosa's definitions, a row a second."""
+"""Statistics of sound: librosa's definitions, a row a step."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import synth
-from triptych.decode.spectrogram import N_MELS, RATE_HZ, LogMel
-from triptych.extract.audio import AudioExtractor, mfcc, onset_strength, second_spans
+from triptych.decode.spectrogram import HOP, N_MELS, RATE_HZ, LogMel
+from triptych.extract.audio import AudioExtractor, mfcc, onset_strength
 from triptych.extract.specs import AUDIO
 from triptych.records import FeatureTrack
 
@@ -20,9 +20,9 @@ def log_mel(wave: np.ndarray) -> np.ndarray:
     return np.concatenate([s.log_mel for s in [*found, stream.finish()] if s is not None])
 
 
-def track_of(wave: np.ndarray, start_s: float = 0.0) -> FeatureTrack:
+def track_of(wave: np.ndarray, start_s: float = 0.0, step_s: float = 1.0) -> FeatureTrack:
     """The extractor as the pipeline drives it: sound, then its columns."""
-    stream, coroutine = LogMel(), AudioExtractor()()
+    stream, coroutine = LogMel(), AudioExtractor()(step_s=step_s)
     next(coroutine)
     for sound in synth.sounds(wave, 160_000, start_s):
         coroutine.send(sound)
@@ -110,6 +110,40 @@ def test_the_centroid_follows_the_pitch() -> None:
     assert (np.diff(centroid) > 10).all() and 0 < centroid[0] < centroid[-1] < N_MELS
 
 
-def test_seconds_never_end_before_they_begin() -> None:
-    starts, ends = second_spans(3, 5.0, 6.5)
-    assert starts.tolist() == [5.0, 6.0, 7.0] and ends.tolist() == [6.0, 6.5, 7.0]
+@pytest.mark.parametrize(
+    ("seconds", "step_s", "rows"),
+    [
+        (0.01, 0.1, 1), (1.0, 0.25, 4), (1.01, 0.25, 5), (12.0, 0.3, 40), (12.01, 0.3, 41),
+        (0.128, 0.125, 2), (3.0, 2.5, 2), (3.0, 10.0, 1),
+    ],
+)  # fmt: skip
+def test_rows_may_be_shorter_or_longer_than_a_second(
+    seconds: float, step_s: float, rows: int
+) -> None:
+    track = track_of(synth.noise(seconds), start_s=8.3, step_s=step_s)
+    assert len(track) == rows
+    np.testing.assert_allclose(track.start_s, 8.3 + step_s * np.arange(rows))
+    np.testing.assert_allclose(track.end_s[:-1], track.start_s[1:])
+    assert track.end_s[-1] == pytest.approx(8.3 + seconds)
+
+
+@pytest.mark.parametrize(("step_s", "count"), [(0.25, 25), (0.3, 30)])
+def test_a_fine_row_is_of_the_columns_and_samples_of_its_time(step_s: float, count: int) -> None:
+    track, columns = track_of(WAVE, step_s=step_s), log_mel(WAVE)
+    onsets = onset_strength(columns, None)
+    for row in range(int(3.3 / step_s)):
+        here = slice(row * count, (row + 1) * count)
+        np.testing.assert_allclose(track.values[row, :80], columns[here].mean(axis=0), atol=1e-5)
+        assert column(track, "onset_max")[row] == pytest.approx(onsets[here].max(), rel=1e-4)
+        heard = WAVE[row * count * HOP : (row + 1) * count * HOP]
+        level = 10 * np.log10(np.mean(np.square(heard, dtype=np.float64)))
+        assert column(track, "loudness_db")[row] == pytest.approx(level, abs=1e-3)
+
+
+def test_a_click_is_in_the_row_of_its_time_even_after_many_uneven_rows() -> None:
+    wave = np.zeros(100 * RATE_HZ, np.float32)
+    wave[round(99.93 * RATE_HZ)] = 0.5
+    track = track_of(wave, step_s=0.123)  # neither whole columns nor whole samples
+    row = int(column(track, "peak_db").argmax())
+    assert track.start_s[row] <= 99.93 < track.end_s[row]
+    assert row == int(column(track, "mel_centroid").argmax())

@@ -34,6 +34,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         assignments=(
             "decode.fps=0.5",
             "extract.asr=never",
+            "extract.step_s=0.25",
             "predict.labels=cat, dog = pet",
             "predict.top=3",
             "report.formats=json, html",
@@ -42,6 +43,7 @@ def test_every_setting_can_be_given_as_text() -> None:
     )
     assert config.decode.fps == 0.5
     assert config.extract.asr == "never"
+    assert config.extract.step_s == 0.25
     assert config.predict.labels == "cat, dog = pet"
     assert config.predict.top == 3
     assert config.report.formats == ("json", "html")
@@ -56,7 +58,10 @@ def test_nothing_given_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[decod]\nfps = 1", "unknown decod (known: decode, extract, predict, report, runner)"),
+        (
+            "[decod]\nfps = 1",
+            "unknown decod (known: decode, extract, predict, report, runner, train)",
+        ),
         ("[decode]\nfsp = 1", "config.decode: unknown fsp"),
         ("decode = 3", "config.decode is a section, not a value"),
         ("[decode]\nfps = true", "config.decode.fps: cannot read True as float"),
@@ -67,6 +72,9 @@ def test_nothing_given_is_the_default() -> None:
         ("[report]\nformats = 3", "config.report.formats: cannot read 3 as a list"),
         ('[report]\nformats = ["jsn"]', "'jsn' is none of json, md"),
         ('[extract]\nasr = "sometimes"', "'sometimes' is none of auto, always, never"),
+        ("[extract]\nstep_s = 0.05", "extract.step_s must be between 0.1 and 10"),
+        ("[extract]\nstep_s = 10.5", "extract.step_s must be between 0.1 and 10"),
+        ("[extract]\nstep_s = nan", "extract.step_s must be"),
         ("[decode]\nfps = 0", "decode.fps must be above 0, and at most 240"),
         ("[decode]\nfps = nan", "decode.fps must be"),
         ("[decode]\nmax_duration_s = inf", "decode.max_duration_s must be"),
@@ -117,6 +125,7 @@ def test_the_recipe_is_what_can_change_an_answer() -> None:
     workers = load_config(assignments=("runner.workers=3", "runner.time_limit_s=9"))
     assert workers.recipe() == Config().recipe()
     assert load_config(assignments=("decode.fps=2",)).recipe() != Config().recipe()
+    assert load_config(assignments=("extract.step_s=2",)).recipe() != Config().recipe()
     json.dumps(Config().recipe(), allow_nan=False)
 
 

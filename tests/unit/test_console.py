@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from triptych.console import Bar, Lines, Quiet, Row, listener, print_closing, shown
+from triptych.closing import print_closing
+from triptych.console import Bar, Lines, Quiet, Row, listener, shown
 
 
 class Terminal(io.StringIO):
@@ -100,6 +101,47 @@ def test_lines_say_how_each_video_ended_and_count_those_found_finished() -> None
         "[3/5] partial: in/c.mp4: only 1.0 s of the claimed 9.0 s could be read",
         "[4/5] skipped: in/d.txt: not a video or sound file",
     ]
+
+
+EPOCH = {"member": 1.0, "epoch": 7.0, "train_loss": 0.25, "valid_loss": 0.5}
+
+
+def test_lines_tell_of_a_training_now_and_then() -> None:
+    stream = io.StringIO()
+    told = Lines(stream)
+    for _ in range(100):
+        told.learned(EPOCH)
+    assert stream.getvalue() == "training: member 2, epoch 7: loss 0.250, validation 0.500\n"
+
+
+def test_a_bar_tells_of_a_training() -> None:
+    stream = Terminal()
+    told = Bar(stream)
+    told.start(1)
+    told.finished(DONE)
+    told.learned(EPOCH)
+    told.close()
+    assert "member 2, epoch 7: loss 0.250, validation 0.500" in stream.text()
+
+
+@pytest.mark.parametrize("what", [Lines, Bar])
+def test_several_models_may_go_through_the_videos(what: type[Lines | Bar]) -> None:
+    stream = Terminal() if what is Bar else io.StringIO()
+    told = what(stream)
+    for _ in range(2):
+        told.start(1)
+        told.finished(FAILED)
+    told.close()
+    assert "2/1" not in stream.getvalue()
+
+
+def test_videos_without_labels_of_their_own_say_nothing_of_labels() -> None:
+    features = {k: v for k, v in DONE.items() if k != "labels"}
+    assert said(Lines, features) == "[1/1] done: in/a.mp4 (12.0 s in 1.5 s)\n"
+
+
+def test_the_value_of_a_regression_is_no_share() -> None:
+    assert "value 12.5\n" in said(Lines, row(labels=[["value", 12.5]], kind="value"))
 
 
 def test_lines_hold_no_terminal_codes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,13 @@ def test_every_extractor_s_modules_are_brought_by_an_extra_that_the_doctor_knows
         assert set(entry.modules) - {"ctranslate2"} <= known, entry.name  # asr brings that one
     for weights in WEIGHTS.values():
         assert {package for package, _ in weights.parts} <= known, weights.id
+
+
+def test_it_knows_all_extras_that_users_may_choose() -> None:
+    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8")
+    (everything,) = tomllib.loads(text)["project"]["optional-dependencies"]["all"]
+    chosen = everything.removeprefix("triptych[").removesuffix("]").split(",")
+    assert set(chosen) == _all_extras().keys()
 
 
 def _all_extras() -> dict[str, list[str]]:

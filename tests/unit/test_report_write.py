@@ -146,7 +146,7 @@ GOLDEN = {
     "shots": ["start_s", "end_s"],
     "cues": ["start_s", "end_s", "text", "source", "language"],
     "labels": ["label", "score", "contributions"],
-    "timeline": ["start_s", "end_s", "labels", "method", "scores", "scored", "present"],
+    "timeline": ["start_s", "end_s", "labels", "method", "kind", "scores", "scored", "present"],
     "summary": ["method", "budget_s", "text", "language", "segments", "sentences"],
     "outputs": ["html", "json", "md", "poster", "reel", "storyboard", "vtt"],
     "outputs_keys": ["reel"],

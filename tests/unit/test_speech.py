@@ -1,4 +1,4 @@
-"""Speech: Whisper's own features, an embedding a second, and recognised sentences."""
+"""Speech: Whisper's own features, an embedding a step, and recognised sentences."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def ended(coroutine: Extraction) -> dict[str, object]:
     return done.value.value
 
 
-def speech(wave: np.ndarray, start_s: float = 0.0) -> FeatureTrack:
-    log_mel, coroutine = LogMel(), load("speech")()
+def speech(wave: np.ndarray, start_s: float = 0.0, step_s: float = 1.0) -> FeatureTrack:
+    log_mel, coroutine = LogMel(), load("speech")(step_s=step_s)
     next(coroutine)
     columns = [log_mel.feed(s) for s in synth.sounds(wave, 160_000, start_s)]
     for found in [*columns, log_mel.finish()]:
@@ -88,6 +88,33 @@ def test_a_tail_too_short_for_a_row_of_its_own_changes_nothing() -> None:
         coroutine.send(Spectrogram(log_mel=columns[:count], start_s=0.0, hop_s=0.01))
         tracks.append(ended(coroutine)["speech"])
     np.testing.assert_array_equal(tracks[0].values, tracks[1].values)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step_s", "rows"),
+    [
+        (0.05, 0.1, 0), (0.1, 0.1, 1), (0.2, 0.1, 2), (1.0, 0.25, 4), (1.05, 0.25, 4),
+        (9.95, 0.3, 33), (10.05, 0.3, 34), (10.05, 0.15, 67), (10.02, 0.995, 10), (12.0, 0.3, 40),
+        (12.0, 7.0, 2),
+    ],
+)  # fmt: skip
+def test_rows_as_long_as_asked_for_across_windows(seconds: float, step_s: float, rows: int) -> None:
+    track = speech(synth.noise(seconds), start_s=8.3, step_s=step_s)
+    assert len(track) == rows and np.isfinite(track.values).all()
+    np.testing.assert_allclose(track.start_s, 8.3 + step_s * np.arange(rows))
+    np.testing.assert_allclose(track.end_s[:-1], track.start_s[1:])
+    if rows:
+        assert track.start_s[-1] < track.end_s[-1] <= 8.3 + seconds + 1e-9
+
+
+@pytest.mark.parametrize(("step_s", "counts"), [(0.1, [5]), (0.25, [12, 13])])
+def test_fine_rows_are_means_of_the_same_states(step_s: float, counts: list[int]) -> None:
+    wave = np.concatenate([synth.tone(200 + 90 * n, 1.0) for n in range(12)])
+    coarse, fine = speech(wave), speech(wave, step_s=step_s)
+    weights = np.resize(counts, len(fine)) / 50
+    pooled = (fine.values * weights[:, None]).reshape(len(coarse), -1, 512).sum(axis=1)
+    spread = float(np.abs(coarse.values).max())
+    np.testing.assert_allclose(pooled, coarse.values, atol=1e-5 * spread)
 
 
 def test_silence_and_noise_say_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from triptych import cache
 from triptych.errors import ResourceError
 from triptych.extract.specs import AUDIO
 from triptych.features import FeatureStore, entry_key
-from triptych.records import Cue, FeatureTrack, Thumbnails
+from triptych.records import Cue, FeatureTrack, Sample, Thumbnails
 
 KEY = entry_key("image", "ab" * 32, {"fps": 1.0})
 RNG = np.random.default_rng(7)
@@ -37,7 +38,25 @@ NOTE = {
     "info": {"fps": None, "width": 3},
     "partial": False,
 }
-RECORDS = {"track": TRACK, "thumbnails": THUMBNAILS, "cues": CUES, "note": NOTE}
+SAMPLE = Sample(
+    timeline=synth.timeline(
+        {
+            "image": (RNG.normal(size=(3, 4)), [True, False, True]),
+            "text": (np.ones((3, 2)), [1] * 3),
+        },
+        start_s=8.3,
+    ),
+    words=("don't", "猫"),
+    picture=RNG.integers(0, 256, (64, 64, 3), np.uint8),
+)
+RECORDS = {
+    "track": TRACK,
+    "thumbnails": THUMBNAILS,
+    "cues": CUES,
+    "note": NOTE,
+    "sample": SAMPLE,
+    "silent sample": dataclasses.replace(SAMPLE, words=(), picture=None),
+}
 
 
 @pytest.fixture
@@ -54,6 +73,17 @@ def assert_same(got: object, wanted: object) -> None:
     elif isinstance(wanted, Thumbnails):
         assert isinstance(got, Thumbnails) and got.jpeg == wanted.jpeg
         assert got.pts_s.tobytes() == wanted.pts_s.tobytes()
+    elif isinstance(wanted, Sample):
+        assert isinstance(got, Sample) and got.words == wanted.words
+        mine, theirs = got.timeline, wanted.timeline
+        pairs = [(mine.start_s, theirs.start_s), (mine.end_s, theirs.end_s)]
+        for a, b in ((mine.values, theirs.values), (mine.present, theirs.present)):
+            assert a.keys() == b.keys()
+            pairs += [(a[name], b[name]) for name in a]
+        assert (got.picture is None) == (wanted.picture is None)
+        if got.picture is not None and wanted.picture is not None:
+            pairs.append((got.picture, wanted.picture))
+        assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
     else:
         assert got == wanted
 

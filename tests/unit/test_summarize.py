@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +77,52 @@ def summary_of(
     )
     check(found, timeline, cues)
     return found
+
+
+def told(timeline: Timeline, *, language: str = "en", **changes: Any) -> Summary:
+    """A summary with a prediction that is changed."""
+    changed = dataclasses.replace(prediction(timeline), **changes)
+    return summarize(
+        timeline, shots=scenes_of(timeline), cues=(), prediction=changed, language=language
+    )
+
+
+def test_what_is_important_to_a_model_is_worth_showing() -> None:
+    timeline = film("ABCD")
+    for scene in range(4):
+        importance = np.zeros(len(timeline), np.float32)
+        importance[scene * SCENE_S : (scene + 1) * SCENE_S] = 1.0
+        found = told(timeline, method="mine", importance=importance)
+        assert found.method.endswith("important to mine")
+        best = max(found.segments, key=lambda s: s.score)
+        assert scene * SCENE_S <= best.start_s < (scene + 1) * SCENE_S
+
+
+@pytest.mark.parametrize(
+    ("changes", "english", "chinese"),
+    [
+        ({}, "Closest to: dogs, cars.", "内容最接近：dogs、cars。"),
+        ({"method": "m"}, "Most likely: dogs, cars.", "最可能的标签：dogs、cars。"),
+        ({"method": "m", "kind": "value"}, "Predicted value: 0.5.", "预测值：0.5。"),
+    ],
+)
+def test_labels_are_told_as_what_they_are(
+    changes: dict[str, Any], english: str, chinese: str
+) -> None:
+    timeline = film("AB")
+    assert english in told(timeline, **changes).text
+    assert chinese in told(timeline, language="zh", **changes).text
+
+
+def test_of_several_labels_those_that_hold_are_told() -> None:
+    timeline = film("AB")
+    ranked = prediction(timeline).ranked
+    holding = tuple(
+        dataclasses.replace(r, holds=h) for r, h in zip(ranked, (False, True), strict=True)
+    )
+    text = told(timeline, method="m", kind="independent", ranked=holding).text
+    assert "Most likely: cars." in text
+    assert "likely" not in told(timeline, method="m", kind="independent").text
 
 
 def check(found: Summary, timeline: Timeline, cues: Sequence[Cue]) -> None:

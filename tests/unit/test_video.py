@@ -51,3 +51,37 @@ def test_a_sound_that_nothing_can_be_said_of_says_so(tmp_path: Path, scratch_cac
     found = analyze(path, config=light(), store=FeatureStore(tmp_path / "store"))
     assert found.prediction.ranked == ()
     assert [w for w in found.warnings if "no labels" in w]
+
+
+def test_finer_rows_are_made_anew_and_the_rest_is_kept(tmp_path: Path, scratch_cache: Path) -> None:
+    film, store = synth.scenes(tmp_path / "a.mp4").path, FeatureStore(tmp_path / "store")
+    coarse = analyze(film, config=light(), store=store)
+    fine = analyze(film, config=light("extract.step_s=0.25"), store=store)
+    assert set(coarse.tracks) - set(fine.cached) == {"audio"}
+    again = analyze(film, config=light("extract.step_s=1"), store=store)
+    assert set(again.tracks) <= set(again.cached)
+    assert again.tracks["audio"].values.tobytes() == coarse.tracks["audio"].values.tobytes()
+    assert len(fine.timeline) == 4 * len(coarse.timeline)
+    assert fine.timeline.present["audio"].all() and fine.timeline.present["image"].all()
+    assert fine.duration_s == pytest.approx(coarse.duration_s)
+    assert [label.label for label in fine.prediction.ranked] == [
+        label.label for label in coarse.prediction.ranked
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "step_s"),
+    [
+        ((), 1.0),
+        (("decode.fps=4",), 1.0),
+        (("decode.fps=0.5",), 2.0),
+        (("extract.step_s=0.5", "decode.fps=0.5"), 0.5),
+        (("extract.step_s=5",), 1.0),
+    ],
+)
+def test_the_steps_of_the_timeline(
+    settings: tuple[str, ...], step_s: float, tmp_path: Path, scratch_cache: Path
+) -> None:
+    film = synth.scenes(tmp_path / "a.mp4").path
+    steps = analyze(film, config=light(*settings), store=FeatureStore(tmp_path / "s")).timeline
+    assert steps.start_s[1] - steps.start_s[0] == pytest.approx(step_s)

@@ -216,12 +216,12 @@ def displayed_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
     return (height, width) if rotation % 180 else (width, height)
 
 
-def upright(rgb: Pixels, rotation: int) -> Pixels:
-    """Turn decoded pixels (H, W, 3) the way the display matrix asks for.
+def upright(pixels: Pixels, rotation: int) -> Pixels:
+    """Turn decoded pixels (H, W) or (H, W, 3) the way the display matrix asks for.
 
     Args:
-        rgb: pixels as coded.
+        pixels: as coded.
         rotation: degrees counter-clockwise, a multiple of 90.
     """
     turns = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

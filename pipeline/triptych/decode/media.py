@@ -15,9 +15,10 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from triptych.decode.container import Streams, choose_streams, describe, open_container
+from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
 from triptych.errors import DecodeError
-from triptych.records import MediaInfo
+from triptych.records import Frames, Luma, MediaInfo
 
 __all__ = ["Chunk", "DecodeReport", "Media", "open_media"]
 
@@ -125,6 +126,8 @@ class Media:
         pictures: bool = True,
         sound: bool = True,
         text: bool = True,
+        dense_fps: float | None = None,
+        dense_side: int = 128,
         start_s: float | None = None,
         end_s: float | None = None,
         max_duration_s: float = float("inf"),
@@ -133,12 +136,16 @@ class Media:
 
         Frames come at `fps` by presentation time, scaled so that the short side has
         `short_side` pixels (never enlarged), upright; sound as mono at 16 kHz in chunks of
-        10 s, each followed by the log-mel columns it completes; cues one by one.
+        10 s, each followed by the log-mel columns it completes; cues one by one. With
+        `dense_fps`, small grey frames come too; then most frames must be decoded, of which
+        those that no other refers to are else skipped.
 
         Args:
             fps: sampled frames a second.
             short_side: pixels.
             pictures: whether to decode pictures; likewise `sound` and `text`.
+            dense_fps: grey frames a second, also without `pictures`; None for none of them.
+            dense_side: pixels of their short side.
             start_s: begin here, in seconds on the container's clock.
             end_s: stop before this time.
             max_duration_s: stop, with a warning, after this much of the file.
@@ -148,7 +155,12 @@ class Media:
         """
         chosen = self.streams
         wanted: list[Stream] = []
-        if pictures and chosen.video is not None:
+        rates: dict[type[Pictures], tuple[float, int]] = {}
+        if pictures:
+            rates[Frames] = (fps, short_side)
+        if dense_fps is not None:
+            rates[Luma] = (dense_fps, dense_side)
+        if rates and chosen.video is not None:
             wanted.append(chosen.video)
         if sound and chosen.audio is not None:
             wanted.append(chosen.audio)
@@ -170,8 +182,7 @@ class Media:
             self._container,
             chosen,
             self.report,
-            fps=fps,
-            short_side=short_side,
+            rates=rates,
             start_s=begin,
             end_s=stop,
             turned=self._turned,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,16 +15,17 @@ from av.stream import Stream
 from triptych.decode.ahead import LookAhead, can_skip
 from triptych.decode.container import Streams, pixel_aspect
 from triptych.decode.cues import CueReader
+from triptych.decode.lane import Lane, Pictures
 from triptych.decode.picture import PictureStream
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
-from triptych.records import Cue, Frames, Sound, Spectrogram
+from triptych.records import Cue, Frames, Luma, Sound, Spectrogram
 
 __all__ = ["Chunk", "DecodeReport", "OnePass"]
 
 log = logging.getLogger(__name__)
 
-Chunk: TypeAlias = Frames | Sound | Spectrogram | Cue
+Chunk: TypeAlias = Frames | Luma | Sound | Spectrogram | Cue
 
 _MAX_ERRORS = 1000  # broken packets in a row are one broken file
 
@@ -43,7 +44,10 @@ class DecodeReport:
 
 
 class OnePass:
-    """A picture stream, a sound stream and cue readers over one demuxer."""
+    """A picture stream, a sound stream and cue readers over one demuxer.
+
+    `rates` has the frames a second and the pixels of the short side of each kind of pictures.
+    """
 
     def __init__(
         self,
@@ -51,8 +55,7 @@ class OnePass:
         streams: Streams,
         report: DecodeReport,
         *,
-        fps: float,
-        short_side: int,
+        rates: Mapping[type[Pictures], tuple[float, int]],
         start_s: float,
         end_s: float,
         turned: Callable[[int], None],
@@ -61,14 +64,12 @@ class OnePass:
         self.start_s, self.stop_s = start_s, end_s
         self.found = False  #: pictures or sound were decoded
         video = streams.video
-        self._picture = PictureStream(
-            fps=fps,
-            short_side=short_side,
-            aspect=pixel_aspect(video) if video else 1.0,
-            start_s=start_s,
-            end_s=end_s,
-            turned=turned,
-        )
+        aspect = pixel_aspect(video) if video else 1.0
+        lanes = [
+            Lane(kind, fps=fps, short_side=short_side, aspect=aspect, start_s=start_s)
+            for kind, (fps, short_side) in rates.items()
+        ]
+        self._picture = PictureStream(lanes, end_s=end_s, turned=turned)
         self._ahead = LookAhead() if video is not None and can_skip(video) else None
         self._sound = MonoStream(rate_hz=RATE_HZ)
         self._log_mel = LogMel()
@@ -168,8 +169,8 @@ class OnePass:
         for frame in decoded:
             if isinstance(frame, av.VideoFrame):
                 self.report.frames_decoded += 1
-                if frames := self._picture.feed(frame):
-                    yield from self._count(frames)
+                for pictures in self._picture.feed(frame):
+                    yield self._counted(pictures)
                 if self._picture.past:
                     self._past.add(index)
                     return
@@ -193,14 +194,15 @@ class OnePass:
         if columns := self._log_mel.feed(sound):
             yield columns
 
-    def _count(self, frames: Frames) -> Iterator[Frames]:
-        self.report.frames_sampled += len(frames.pts_s)
-        yield frames
+    def _counted(self, pictures: Pictures) -> Pictures:
+        if isinstance(pictures, Frames):
+            self.report.frames_sampled += len(pictures.pts_s)
+        return pictures
 
     def _finish(self) -> Iterator[Chunk]:
-        for frames in self._picture.finish():
+        for pictures in self._picture.finish():
             self.found = True
-            yield from self._count(frames)
+            yield self._counted(pictures)
         for sound in self._sound.finish():
             self.found = True
             yield from self._with_log_mel(sound)

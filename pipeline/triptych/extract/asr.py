@@ -40,7 +40,7 @@ class SpeechRecognizer:
         self._language = language
         self._model = whisper()
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         cues: list[Cue] = []
         held, start_s, language = np.zeros(0, np.float32), 0.0, self._language
         while (sound := (yield)) is not None:

@@ -1,4 +1,4 @@
-"""Sound and spectrogram -> statistics of each second: timbre, onsets, loudness.
+"""Sound and spectrogram -> statistics of each step: timbre, onsets, loudness.
 
 No weights. The MFCC and the onset strength are librosa's definitions, computed from the shared
 log-mel spectrogram and tested against librosa.
@@ -13,10 +13,11 @@ import numpy as np
 
 from triptych.decode.spectrogram import HOP, N_MELS, RATE_HZ
 from triptych.extract.registry import Extraction
+from triptych.extract.rows import RowCutter, row_spans
 from triptych.extract.specs import AUDIO, N_MFCC
-from triptych.records import FeatureTrack, Floats, Sound, Spectrogram, Times
+from triptych.records import FeatureTrack, Floats, Sound, Spectrogram
 
-__all__ = ["AudioExtractor", "mfcc", "onset_strength", "second_spans"]
+__all__ = ["AudioExtractor", "mfcc", "onset_strength"]
 
 _COLUMNS = RATE_HZ // HOP  # of spectrogram, a second
 _QUIET_DB = -100.0
@@ -50,37 +51,31 @@ def onset_strength(log_mel: Floats, before: Floats | None) -> Floats:
 
 
 class AudioExtractor:
-    """One row a second, the last as long as the sound lasts."""
+    """One row a step, the last as long as the sound lasts."""
 
     takes: ClassVar[tuple[type, ...]] = (Sound, Spectrogram)
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         timbre: list[Floats] = []
         levels: list[Floats] = []
-        columns = np.zeros((0, N_MELS), np.float32)
         before: Floats | None = None
-        samples, start_s, end_s = np.zeros(0, np.float32), 0.0, 0.0
+        samples = RowCutter(step_s=step_s, rate_hz=RATE_HZ)
+        columns = RowCutter(step_s=step_s, rate_hz=_COLUMNS)
+        start_s, end_s = None, 0.0
         while (chunk := (yield)) is not None:
             if isinstance(chunk, Sound):
-                if not levels and not len(samples):
-                    start_s = chunk.start_s
+                start_s = chunk.start_s if start_s is None else start_s
                 end_s = chunk.end_s
-                samples = np.concatenate([samples, chunk.samples])
-                while len(samples) >= RATE_HZ:
-                    levels.append(_levels(samples[:RATE_HZ]))
-                    samples = samples[RATE_HZ:]
+                levels.extend(map(_levels, samples.feed(chunk.samples)))
             else:
-                columns = np.concatenate([columns, chunk.log_mel])
-                while len(columns) >= _COLUMNS:
-                    timbre.append(_timbre(columns[:_COLUMNS], before))
-                    before, columns = columns[_COLUMNS - 1], columns[_COLUMNS:]
-        if len(samples):
-            levels.append(_levels(samples))
-        if len(columns):
-            timbre.append(_timbre(columns, before))
-        # Windows are centred, so a sound of whole seconds has one column more.
+                for row in columns.feed(chunk.log_mel):
+                    timbre.append(_timbre(row, before))
+                    before = row[-1]
+        levels.extend(map(_levels, samples.finish()))
+        timbre.extend(_timbre(row, before) for row in columns.finish())
+        # Windows are centred, so a sound of whole steps has one column more.
         values = [np.concatenate(both) for both in zip(timbre, levels, strict=False)]
-        starts, ends = second_spans(len(values), start_s, end_s)
+        starts, ends = row_spans(len(values), start_s=start_s or 0.0, end_s=end_s, step_s=step_s)
         return {
             "audio": FeatureTrack(
                 values=np.stack(values) if values else np.zeros((0, AUDIO.dim), np.float32),
@@ -89,12 +84,6 @@ class AudioExtractor:
                 spec=AUDIO,
             )
         }
-
-
-def second_spans(rows: int, start_s: float, end_s: float) -> tuple[Times, Times]:
-    """Starts and ends of consecutive seconds, the last one cut at `end_s`."""
-    starts = start_s + np.arange(rows, dtype=np.float64)
-    return starts, np.maximum(np.minimum(starts + 1.0, end_s), starts)
 
 
 def _timbre(columns: Floats, before: Floats | None) -> Floats:

@@ -8,19 +8,26 @@ from typing import Any
 from triptych.decode.media import Media
 from triptych.events import Stopwatch, stage
 from triptych.extract.registry import Extraction, Extractor, load
-from triptych.records import Cue, FeatureTrack, Frames, Sound, Spectrogram
+from triptych.extract.rows import SHORTEST_S
+from triptych.extract.specs import DENSE_FPS, DENSE_SIDE
+from triptych.records import Cue, FeatureTrack, Frames, Luma, Sound, Spectrogram
 
 __all__ = ["extract", "pump"]
 
 
 def extract(
-    media: Media, extractors: Iterable[str] = ("image", "audio"), **options: Any
+    media: Media,
+    extractors: Iterable[str] = ("image", "audio"),
+    *,
+    step_s: float = 1.0,
+    **options: Any,
 ) -> dict[str, FeatureTrack]:
     """Run extractors over one pass of an open file.
 
     Args:
         media: what `open_media` gave.
         extractors: names; see `triptych models`.
+        step_s: length of the rows of those whose rows follow a clock, such as audio; 0.1 or more.
         options: of `Media.stream`, for example `fps=2.0`.
 
     Returns:
@@ -30,14 +37,16 @@ def extract(
         UsageError: an unknown name.
         WeightsError: weights are not installed.
         DecodeError: nothing could be decoded.
+        ValueError: `step_s` is too short.
     """
-    return pump(media, {name: load(name) for name in extractors}, **options)
+    return pump(media, {name: load(name) for name in extractors}, step_s=step_s, **options)
 
 
 def pump(
     media: Media,
     extractors: Mapping[str, Extractor],
     *,
+    step_s: float = 1.0,
     watch: Stopwatch | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -45,10 +54,12 @@ def pump(
 
     Pictures, sound or text that nobody takes are not decoded.
     """
+    if not step_s >= SHORTEST_S:
+        raise ValueError(f"{step_s = }, wanted {SHORTEST_S} or more")
     takes = {t for e in extractors.values() for t in e.takes}
     running: list[tuple[str, Extractor, Extraction]] = []
     for name, extractor in extractors.items():
-        coroutine = extractor()
+        coroutine = extractor(step_s=step_s)
         next(coroutine)
         running.append((name, extractor, coroutine))
     chunks = iter(
@@ -56,6 +67,8 @@ def pump(
             pictures=Frames in takes,
             sound=Sound in takes or Spectrogram in takes,
             text=Cue in takes,
+            dense_fps=DENSE_FPS if Luma in takes else None,
+            dense_side=DENSE_SIDE,
             **options,
         )
     )

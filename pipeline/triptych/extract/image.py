@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from triptych.extract.engine import load_engine
+from triptych.extract.engine import Engine, load_engine
 from triptych.extract.registry import Extraction
 from triptych.extract.specs import IMAGE, IMAGE_LABELS
 from triptych.extract.weights import read_weights
@@ -17,7 +18,7 @@ from triptych.records import FeatureTrack, Floats, Frames, Pixels, Times
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ImageExtractor", "centre_crop", "frame_spans"]
+__all__ = ["ImageExtractor", "centre_crop", "frame_spans", "load_lite0"]
 
 _SIZE, _RESIZED = 224, 256  # the crop and the short side that these weights were tested with
 
@@ -28,10 +29,9 @@ class ImageExtractor:
     takes: ClassVar[tuple[type, ...]] = (Frames,)
 
     def __init__(self) -> None:
-        key = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
-        self._engine = load_engine(_network, key=key, input_size=_SIZE)
+        self._engine = load_lite0()
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         embeddings: list[Floats] = []
         labels: list[Floats] = []
         times: list[Times] = []
@@ -51,6 +51,13 @@ class ImageExtractor:
             )
             for spec, rows in tracks
         }
+
+
+@functools.cache
+def load_lite0() -> Engine:
+    """The network, from pixels (B, 224, 224, 3) to (B, 1280) and (B, 1000); once a process."""
+    key = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
+    return load_engine(_network, key=key, input_size=_SIZE)
 
 
 def _network() -> nn.Module:

@@ -23,16 +23,19 @@ class Extractor(Protocol):
     The call is a coroutine, so that all extractors share one decode while each keeps its
     state in local variables:
 
-        def __call__(self):
+        def __call__(self, *, step_s=1.0):
             rows = []
             while (frames := (yield)) is not None:
                 rows.append(embed(frames))
             return {"name": FeatureTrack(...)}
+
+    `step_s` is the length of rows in seconds, for those whose rows follow a clock; others,
+    with a row a frame or a cue, ignore it.
     """
 
     takes: ClassVar[tuple[type, ...]]  #: records that it wants to be sent
 
-    def __call__(self) -> Extraction: ...
+    def __call__(self, *, step_s: float = 1.0) -> Extraction: ...
 
 
 def register(new: Entry) -> None:

@@ -28,7 +28,7 @@ class ShotExtractor:
 
     takes: ClassVar[tuple[type, ...]] = (Frames,)
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         changes: list[float] = []
         times: list[Times] = []
         last: Floats | None = None

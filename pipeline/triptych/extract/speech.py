@@ -1,4 +1,4 @@
-"""Spectrogram -> Whisper's encoder, one embedding a second.
+"""Spectrogram -> Whisper's encoder, one embedding a step.
 
 The encoder takes windows of any length up to 30 s; its attention grows with the square of it.
 Windows of 10 s cost half of what 30 s cost (docs/decisions.md).
@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from triptych.decode.spectrogram import HOP, N_MELS, RATE_HZ
-from triptych.extract.audio import second_spans
 from triptych.extract.registry import Extraction
+from triptych.extract.rows import RowCutter, first_unit, row_spans, rows_over
 from triptych.extract.specs import SPEECH
 from triptych.extract.whisper import whisper
 from triptych.records import FeatureTrack, Floats, Spectrogram
@@ -26,15 +26,16 @@ _SHORTEST = 10  # columns; the encoder's two convolutions need a few
 
 
 class SpeechExtractor:
-    """One row a second: the mean of the encoder's 50 states."""
+    """One row a step: the mean of the encoder's states in it, 50 a second."""
 
     takes: ClassVar[tuple[type, ...]] = (Spectrogram,)
 
     def __init__(self) -> None:
         self._model = whisper().model
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         rows: list[Floats] = []
+        states = RowCutter(step_s=step_s, rate_hz=_STATES)
         columns = np.zeros((0, N_MELS), np.float32)
         start_s, total = None, 0
         while (chunk := (yield)) is not None:
@@ -42,15 +43,18 @@ class SpeechExtractor:
             total += len(chunk.log_mel)
             columns = np.concatenate([columns, chunk.log_mel])
             while len(columns) >= _WINDOW:
-                rows.extend(self._encode(columns[:_WINDOW]))
+                rows.extend(row.mean(0) for row in states.feed(self._encode(columns[:_WINDOW])))
                 columns = columns[_WINDOW:]
-        if len(columns) % _COLUMNS < _SHORTEST:  # not enough for a row of its own
-            columns = columns[: len(columns) // _COLUMNS * _COLUMNS]
-        if len(columns):
-            rows.extend(self._encode(columns))
+        count, spare = _rows_of(total, step_s)
+        columns = columns[: max(0, len(columns) - spare)]
+        if len(columns) >= _SHORTEST:
+            rows.extend(row.mean(0) for row in states.feed(self._encode(columns)))
+        rows.extend(row.mean(0) for row in states.finish())
+        rows = rows[:count]  # a window may have ended within the row that was left out
         first = start_s or 0.0
         # Windows are centred: a sound of n columns lasts n - 1 hops.
-        starts, ends = second_spans(len(rows), first, first + max(0, total - 1) / _COLUMNS)
+        end_s = first + max(0, total - 1) / _COLUMNS
+        starts, ends = row_spans(len(rows), start_s=first, end_s=end_s, step_s=step_s)
         return {
             "speech": FeatureTrack(
                 values=np.stack(rows) if rows else np.zeros((0, SPEECH.dim), np.float32),
@@ -60,12 +64,22 @@ class SpeechExtractor:
             )
         }
 
-    def _encode(self, columns: Floats) -> list[Floats]:
+    def _encode(self, columns: Floats) -> Floats:
+        """States (T / 2, 512) of one window."""
         from ctranslate2 import StorageView
 
         features = np.ascontiguousarray(whisper_scaled(columns).T[None])
-        states = np.array(self._model.encode(StorageView.from_array(features), to_cpu=True))[0]
-        return [states[at : at + _STATES].mean(0) for at in range(0, len(states), _STATES)]
+        states: Floats = np.array(
+            self._model.encode(StorageView.from_array(features), to_cpu=True)
+        )[0]
+        return states
+
+
+def _rows_of(total: int, step_s: float) -> tuple[int, int]:
+    """Rows that `total` columns make, and how many at the end are too few for a row."""
+    count = rows_over(total, step_s=step_s, rate_hz=_COLUMNS)
+    last = total - first_unit(max(0, count - 1), step_s=step_s, rate_hz=_COLUMNS)
+    return (count, 0) if last >= _SHORTEST else (max(0, count - 1), last)
 
 
 def whisper_scaled(log_mel: Floats) -> Floats:

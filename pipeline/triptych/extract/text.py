@@ -79,7 +79,7 @@ class TextExtractor:
 
     takes: ClassVar[tuple[type, ...]] = (Cue,)
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         cues: list[Cue] = []
         while (cue := (yield)) is not None:
             cues.append(cue)

@@ -23,7 +23,7 @@ class ThumbnailExtractor:
     takes: ClassVar[tuple[type, ...]] = (Frames,)
     version = 1
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         kept: list[tuple[float, bytes]] = []
         stride, seen = 1, 0
         while (frames := (yield)) is not None:

@@ -20,13 +20,13 @@ from triptych.extract.engine import engine_name
 from triptych.extract.registry import Extraction, Extractor, load, preset
 from triptych.extract.specs import ASR_VERSION, SPEECH, TEXT
 from triptych.extract.thumbnails import ThumbnailExtractor
-from triptych.features.keys import digest_of, entry_key
+from triptych.features.keys import DECODE_VERSION, digest_of, entry_key
 from triptych.features.store import FeatureStore, Storable
 from triptych.records import Cue, FeatureTrack, Frames, Sound
 
 __all__ = ["Job", "embed_cues", "gather"]
 
-_DECODE_VERSION = 2  # raised when decoding changes what extractors are given
+_NETWORKS = ("image", "motion_image")  # run by an engine, which differs in the last bits
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Job:
     def key(self, name: str, recipe: Mapping[str, Any]) -> str:
         """Store key of what `name` makes of this file."""
         decode = dataclasses.asdict(self.config.decode)
-        whole = {"decode": decode, "window": self.window, "version": _DECODE_VERSION}
+        whole = {"decode": decode, "window": self.window, "version": DECODE_VERSION}
         return entry_key(name, self.digest, {**whole, **recipe})
 
     def keep(self, key: str, record: Storable) -> None:
@@ -66,7 +66,7 @@ class _CueCollector:
 
     takes: ClassVar[tuple[type, ...]] = (Cue,)
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         cues: list[Cue] = []
         while (cue := (yield)) is not None:
             cues.append(cue)
@@ -78,7 +78,7 @@ class _Witness:
 
     takes: ClassVar[tuple[type, ...]] = (Frames, Sound, Cue)
 
-    def __call__(self) -> Extraction:
+    def __call__(self, *, step_s: float = 1.0) -> Extraction:
         while (yield) is not None:
             pass
         return {}
@@ -104,6 +104,7 @@ def _asr_missing() -> bool:
 
 def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     """Extractor -> names of what it makes -> what goes into their keys."""
+    step_s = job.config.extract.step_s
     wanted: dict[str, dict[str, dict[str, Any]]] = {
         "media": {"media": {}},
         "cues": {"cues": {}},
@@ -112,8 +113,10 @@ def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     for entry in preset(job.config.extract.preset):
         if entry.name == "text" or entry.missing():
             continue  # text is made from the cues, later; what is missing the runner has told
-        engine = {"engine": engine_name()} if entry.name == "image" else {}
-        wanted[entry.name] = {s.name: {"spec": s.recipe(), **engine} for s in entry.specs}
+        more: dict[str, Any] = {"engine": engine_name()} if entry.name in _NETWORKS else {}
+        if entry.stepped and step_s != 1.0:  # keys of rows of a second stay what they were
+            more["step_s"] = step_s
+        wanted[entry.name] = {s.name: {"spec": s.recipe(), **more} for s in entry.specs}
     return wanted
 
 
@@ -174,7 +177,7 @@ def _decode(
         silent = media.streams.audio is None
         if needs_asr and not silent and (asr == "always" or not media.streams.text):
             extractors["asr"] = _recognizer(job)
-        made = pump(media, extractors, watch=job.watch, **_stream_options(job, media))
+        made = pump(media, extractors, watch=job.watch, **_pump_options(job, media))
         if "media" in missing:
             made["media"] = _note(media)
         if silent:
@@ -182,7 +185,7 @@ def _decode(
     if needs_asr and "asr" not in made and not made.get("cues"):
         with _open(job) as again:
             hearing = {"asr": _recognizer(job)}
-            made |= pump(again, hearing, watch=job.watch, **_stream_options(job, again))
+            made |= pump(again, hearing, watch=job.watch, **_pump_options(job, again))
     for name, record in made.items():
         job.found[name] = record
         job.keep(keys[name], record)
@@ -216,11 +219,12 @@ def _open(job: Job) -> Media:
     return open_media(job.path, threads=job.threads, max_pixels=decode.max_pixels)
 
 
-def _stream_options(job: Job, media: Media) -> dict[str, Any]:
+def _pump_options(job: Job, media: Media) -> dict[str, Any]:
     decode = job.config.decode
     origin = media.info.start_s
     start_s, end_s = (None if t is None else origin + t for t in job.window)
     return {
+        "step_s": job.config.extract.step_s,
         "fps": decode.fps,
         "short_side": decode.short_side,
         "max_duration_s": decode.max_duration_s,

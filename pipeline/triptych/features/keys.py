@@ -11,9 +11,10 @@ from typing import Any
 
 from triptych.errors import InputError
 
-__all__ = ["LAYOUT", "digest_of", "entry_key", "file_digest"]
+__all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest"]
 
 LAYOUT = 1  #: of stored entries; raised when their meaning changes
+DECODE_VERSION = 2  #: raised when decoding changes what extractors are given
 
 
 def digest_of(recipe: Mapping[str, Any]) -> str:

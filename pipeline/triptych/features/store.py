@@ -13,6 +13,7 @@ be read with numpy and safetensors alone:
 | thumbnails | jpeg (bytes,) uint8, ends (T,) int64, pts_s (T,) float64 | |
 | cues | start_s (N,), end_s (N,) float64 | texts, sources, languages |
 | note | | any JSON data |
+| sample | start_s, end_s (T,) float64, picture (64, 64, 3) uint8 if there is one; for each track `values/NAME` (T, D) float32, `present/NAME` (T,) bool | words |
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from triptych.cache import cache_dir, published
-from triptych.records import Cue, FeatureTrack, Spec, Thumbnails
+from triptych.records import Cue, FeatureTrack, Sample, Spec, Thumbnails, Timeline
 
 __all__ = ["FeatureStore", "Storable"]
 
 log = logging.getLogger(__name__)
 
-Storable: TypeAlias = FeatureTrack | Thumbnails | tuple[Cue, ...] | Mapping[str, Any]
+Storable: TypeAlias = FeatureTrack | Thumbnails | tuple[Cue, ...] | Sample | Mapping[str, Any]
 Arrays: TypeAlias = dict[str, "np.ndarray[Any, Any]"]
 
 
@@ -140,6 +141,8 @@ def _pack(record: Storable) -> tuple[str, Arrays, dict[str, Any]]:
             "languages": [c.language for c in record],
         }
         return "cues", arrays, meta
+    if isinstance(record, Sample):
+        return "sample", _sample_arrays(record), {"words": [*record.words]}
     return "note", {}, dict(record)
 
 
@@ -164,4 +167,27 @@ def _unpack(kind: str, arrays: Arrays, meta: dict[str, Any]) -> Storable:
         )
     if kind == "note":
         return meta
+    if kind == "sample":
+        return _sample(arrays, meta)
     raise ValueError(f"unknown kind {kind!r}")
+
+
+def _sample_arrays(record: Sample) -> Arrays:
+    timeline = record.timeline
+    arrays: Arrays = {"start_s": timeline.start_s, "end_s": timeline.end_s}
+    arrays |= {f"values/{name}": values for name, values in timeline.values.items()}
+    arrays |= {f"present/{name}": present for name, present in timeline.present.items()}
+    return arrays if record.picture is None else arrays | {"picture": record.picture}
+
+
+def _sample(arrays: Arrays, meta: Mapping[str, Any]) -> Sample:
+    parts: dict[str, Arrays] = {"values": {}, "present": {}}
+    for name in sorted(arrays):  # a file has them in no order
+        part, slash, track = name.partition("/")
+        if slash:
+            parts[part][track] = arrays[name]
+    return Sample(
+        timeline=Timeline(start_s=arrays["start_s"], end_s=arrays["end_s"], **parts),
+        words=tuple(meta["words"]),
+        picture=arrays.get("picture"),
+    )

@@ -23,6 +23,7 @@ _LEAST_PIECE_S = 1.0  # shorter is a flicker
 _LEAST_S = 3.0  # a summary by share is at least this long, if the video is
 _SAME = 0.25  # weight of likeness to what was chosen already
 _AUDIBLE, _SPOKEN = 0.15, 0.25
+_IMPORTANT = 0.25  # no more than words: a label is one thing that a video is about
 _QUIET_DB, _LOUD_DB = -60.0, -15.0
 _MOST_SENTENCES = 5
 _CHINESE = ("zh", "chi", "zho", "cmn", "yue")
@@ -67,7 +68,8 @@ def summarize(
     budget_s = min(duration, max(_LEAST_S, value * duration) if kind == "share" else value)
     language = language or summary_language(cues)
     pieces = _pieces(timeline, shots, budget_s)
-    chosen = _choose(pieces, _worth(timeline, pieces, cues), _looks(timeline, pieces), budget_s)
+    worth = _worth(timeline, pieces, cues, prediction.importance)
+    chosen = _choose(pieces, worth, _looks(timeline, pieces), budget_s)
     segments = tuple(
         Segment(
             start_s=p.start_s,
@@ -80,7 +82,9 @@ def summarize(
     )
     sentences = _sentences(cues, segments)
     return Summary(
-        method="training-free: representative, diverse, audible, spoken",
+        method="training-free: representative, diverse, audible, spoken"
+        if prediction.importance is None
+        else f"representative, diverse, audible, spoken, important to {prediction.method}",
         budget_s=round(budget_s, 6),
         segments=segments,
         text=_text(
@@ -135,8 +139,13 @@ def _looks(timeline: Timeline, pieces: Sequence[_Piece]) -> Floats | None:
     return (means / norms).astype(np.float32)
 
 
-def _worth(timeline: Timeline, pieces: Sequence[_Piece], cues: Sequence[Cue]) -> Floats:
-    """What speaks for each piece by itself: heard and spoken shares, 0..1 each."""
+def _worth(
+    timeline: Timeline,
+    pieces: Sequence[_Piece],
+    cues: Sequence[Cue],
+    importance: Floats | None,
+) -> Floats:
+    """What speaks for each piece by itself: shares of 0..1, each with its weight."""
     worth = np.zeros(len(pieces), np.float32)
     loud = _loudness(timeline)
     starts = np.array([c.start_s for c in cues])
@@ -144,6 +153,8 @@ def _worth(timeline: Timeline, pieces: Sequence[_Piece], cues: Sequence[Cue]) ->
     for i, piece in enumerate(pieces):
         if loud is not None:
             worth[i] += _AUDIBLE * float(loud[_rows(timeline, piece)].mean())
+        if importance is not None:
+            worth[i] += _IMPORTANT * float(importance[_rows(timeline, piece)].mean())
         if len(cues):
             overlap = np.minimum(ends, piece.end_s) - np.maximum(starts, piece.start_s)
             spoken = float(np.maximum(overlap, 0.0).sum()) / piece.length_s
@@ -210,7 +221,7 @@ def _words_between(cues: Sequence[Cue], piece: _Piece) -> str:
 def _label_between(timeline: Timeline, prediction: Prediction, piece: _Piece) -> str:
     rows = _rows(timeline, piece)
     steps = prediction.steps[rows][prediction.step_present[rows]]
-    if not len(steps) or not prediction.labels:
+    if not len(steps) or not prediction.labels or prediction.kind == "value":
         return ""
     return prediction.labels[int(steps.mean(axis=0).argmax())]
 
@@ -253,23 +264,41 @@ def _text(
 ) -> str:
     """Facts that were measured, then quotes. Nothing is made up."""
     chinese = language.startswith("zh")
-    labels = [names.get(p.label, p.label) for p in prediction.ranked[:2]]
+    labels = _best(prediction, names, chinese=chinese)
     moments = [_clock(s.start_s - origin_s) for s in segments]
     if chinese:
         facts = f"时长 {_clock(duration_s)}。"
         if labels:
-            facts += f"内容最接近：{'、'.join(labels)}。"
+            facts += f"{labels}。"
         if moments:
             facts += f"关键时刻：{'、'.join(moments)}。"
         quotes = "".join(f"“{c.text}”" for c in sentences)
         return facts + (f"片中说道：{quotes}" if quotes else "")
     facts = f"{_clock(duration_s)} long."
     if labels:
-        facts += f" Closest to: {', '.join(labels)}."
+        facts += f" {labels}."
     if moments:
         facts += f" Key moments at {', '.join(moments)}."
     quotes = " ".join(f"“{c.text}”" for c in sentences)
     return facts + (f" Said there: {quotes}" if quotes else "")
+
+
+def _best(prediction: Prediction, names: Mapping[str, str], *, chinese: bool) -> str:
+    """The leading labels, and how they are to be understood."""
+    best = prediction.ranked[:2]
+    if prediction.kind == "independent":
+        best = tuple(p for p in prediction.ranked if p.holds)
+    if not best:
+        return ""
+    if prediction.kind == "value":
+        return (
+            f"预测值：{best[0].score:.4g}" if chinese else f"Predicted value: {best[0].score:.4g}"
+        )
+    labels = [names.get(p.label, p.label) for p in best]
+    trained = prediction.method != "zero-shot"
+    if chinese:
+        return f"{'最可能的标签' if trained else '内容最接近'}：{'、'.join(labels)}"
+    return f"{'Most likely' if trained else 'Closest to'}: {', '.join(labels)}"
 
 
 def _clock(seconds: float) -> str:

@@ -162,7 +162,8 @@ def _cue(cue: Cue) -> dict[str, Any]:
 
 def _label(label: LabelScore) -> dict[str, Any]:
     parts = dict(sorted(label.contributions.items()))
-    return {"label": label.label, "score": label.score, "contributions": parts}
+    found = {"label": label.label, "score": label.score, "contributions": parts}
+    return found if label.holds is None else found | {"holds": label.holds}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -208,6 +209,7 @@ def _timeline(analysis: Analysis) -> dict[str, Any]:
         "end_s": _times(timeline.end_s),
         "labels": names,
         "method": analysis.prediction.method,
+        "kind": analysis.prediction.kind,
         "scores": [[round(float(x), 6) for x in row] for row in scores],
         "scored": np.asarray(analysis.prediction.step_present, np.uint8).tolist(),
         "present": {

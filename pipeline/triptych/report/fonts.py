@@ -21,7 +21,7 @@ from PIL import ImageDraw, ImageFont
 
 from triptych.report.text import has_cjk
 
-__all__ = ["draw_text", "text_width", "wrap"]
+__all__ = ["draw_text", "font_files", "text_width", "wrap"]
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +111,11 @@ def _paths() -> tuple[Path, ...]:
             ' (pip install "triptych[cjk]")'
         )
     return tuple(path for path in (cjk, _system(_OTHER_NAMES)) if path is not None)
+
+
+def font_files() -> tuple[Path, ...]:
+    """The fonts that were found, the preferred one first, for those who draw without Pillow."""
+    return _paths()
 
 
 def _open(path: Path, size: int) -> Font | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from triptych.report.templating import render
-from triptych.report.text import clock, href, one_line, percent
+from triptych.report.text import clock, href, one_line, score_text
 from triptych.report.words import Words, words_for
 
 __all__ = ["gallery_html"]
@@ -65,7 +65,9 @@ def _card(order: int, row: Mapping[str, Any], ui: Words) -> dict[str, Any]:
         "poster": _link(row, "poster", "storyboard"),
         "seconds": float(seconds or 0.0),
         "clock": "" if seconds is None else clock(float(seconds)),
-        "labels": [(label, percent(score)) for label, score in labels[:3]],
+        "labels": [
+            (label, score_text(score, str(row.get("kind", "")))) for label, score in labels[:3]
+        ],
         "state": str(row["state"]),
         "state_name": getattr(ui, str(row["state"]), str(row["state"])),
         "text": text,

@@ -14,7 +14,7 @@ __all__ = ["lane_data"]
 
 _BINS = 1200  # more than most screens have pixels
 _QUIET_DB = 60.0  # below full scale; nothing is drawn there
-_KINDS = ("image", "audio", "text")
+_KINDS = ("image", "motion", "audio", "text")
 
 
 def lane_data(analysis: Analysis) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from triptych.records import Analysis
-from triptych.report.text import clock, one_line, percent
+from triptych.report.text import clock, one_line, score_text
 from triptych.report.words import Words, words_for
 
 __all__ = ["escape", "summary_text"]
@@ -74,11 +74,14 @@ def _labels(analysis: Analysis, words: Words) -> list[str]:
     ranked = analysis.prediction.ranked[:5]
     if not ranked:
         return []
-    rows = [f"| {words.label} | | {words.share} |", "| --- | --- | ---: |"]
+    kind = analysis.prediction.kind
+    titles = {"shares": words.share, "independent": words.probability, "value": words.value}
+    rows = [f"| {words.label} | | {titles[kind]} |", "| --- | --- | ---: |"]
     for label in ranked:
         full = round(max(0.0, min(1.0, label.score)) * _BAR)
-        bar = "█" * full + "░" * (_BAR - full)
-        rows.append(f"| {escape(label.label)} | {bar} | {escape(percent(label.score))} |")
+        bar = "█" * full + "░" * (_BAR - full) if kind != "value" else ""
+        score = escape(score_text(label.score, kind))
+        rows.append(f"| {escape(label.label)} | {bar} | {score} |")
     return [f"## {words.labels}", "\n".join(rows)]
 
 

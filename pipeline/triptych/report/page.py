@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from triptych.config import Config
-from triptych.records import Analysis, LabelScore
+from triptych.records import Analysis, LabelScore, ScoreKind
 from triptych.report.analysis import plain, versions
 from triptych.report.lanes import lane_data
 from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
 from triptych.report.templating import json_script, render
-from triptych.report.text import clean, clock, file_size, href, one_line, percent
+from triptych.report.text import clean, clock, file_size, href, one_line, score_text
 from triptych.report.words import Words, words_for
 
 __all__ = ["page_html"]
 
 _FRAMES, _FRAME_PX = 60, 160
-_KINDS = ("image", "audio", "text")
+_KINDS = ("image", "motion", "audio", "text")
 
 
 def page_html(
@@ -57,8 +57,10 @@ def page_html(
         ui={name: getattr(ui, name) for name in ui.__dataclass_fields__},
         title=one_line(Path(str(source.get("relative") or analysis.info.path)).name) or "-",
         facts=_facts(analysis, source, ui),
-        labels=[_label(label, ui) for label in analysis.prediction.ranked[:5]],
-        kinds=_KINDS,
+        labels=[
+            _label(label, analysis.prediction.kind, ui) for label in analysis.prediction.ranked[:5]
+        ],
+        kinds=[k for k in _KINDS if k != "motion" or _moves(analysis)],
         method=_method(analysis, ui),
         summary=one_line(analysis.summary.text),
         pictured=bool(frames),
@@ -120,25 +122,30 @@ def _facts(analysis: Analysis, source: Mapping[str, Any], ui: Words) -> list[str
     return facts
 
 
+def _moves(analysis: Analysis) -> bool:
+    """Whether motion was looked at, which takes another preset than the default."""
+    return any(track.spec.modality == "motion" for track in analysis.tracks.values())
+
+
 def _method(analysis: Analysis, ui: Words) -> str:
     method = analysis.prediction.method
     return ui.zero_shot if method == "zero-shot" else ui.trained.format(one_line(method))
 
 
-def _label(label: LabelScore, ui: Words) -> dict[str, Any]:
+def _label(label: LabelScore, kind: ScoreKind, ui: Words) -> dict[str, Any]:
     """A chip: its bar is as long as the score, its colours share out what spoke for it."""
-    known = {kind: label.contributions.get(kind, 0.0) for kind in _KINDS}
+    known = {name: label.contributions.get(name, 0.0) for name in _KINDS}
     whole = sum(max(0.0, value) for value in known.values())
-    full = 100 * max(0.0, min(1.0, label.score))
+    full = 100 * max(0.0, min(1.0, label.score)) if kind != "value" else 0.0
     return {
         "name": one_line(label.label),
-        "share": percent(label.score),
+        "share": score_text(label.score, kind),
         "why": ", ".join(
-            f"{getattr(ui, kind)} {value:+.2f}" for kind, value in known.items() if value
+            f"{getattr(ui, name)} {value:+.2f}" for name, value in known.items() if value
         ),
         "parts": [
-            {"kind": kind, "width": round(full * value / whole, 2)}
-            for kind, value in known.items()
+            {"kind": name, "width": round(full * value / whole, 2)}
+            for name, value in known.items()
             if value > 0
         ],
     }
@@ -214,6 +221,7 @@ def _script_words(ui: Words) -> dict[str, str]:
         "loudness": ui.loudness,
         "spoken": ui.spoken,
         "image": ui.image,
+        "motion": ui.motion,
         "audio": ui.audio,
         "text": ui.text,
         "fallbackReel": ui.fallback_reel,

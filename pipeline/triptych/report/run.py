@@ -30,7 +30,8 @@ def write_run(
     Args:
         rows: one a video, in the order to show. Keys: `path`, `relative`, `folder` (of its
             report, relative to `folder`), `state` (done, cached, partial, failed, skipped),
-            `stage`, `error`, `remedy`, `labels` ([name, score] pairs, best first),
+            `stage`, `error`, `remedy`, `labels` ([name, score] pairs, best first), `kind` (of
+            the scores: a `ScoreKind`; absent for shares),
             `duration_s`, `outputs` (as `write_report` returned them), `text` (the
             summary), `warnings`. Any but `path` and `state` may be absent.
         folder: the run's output folder; made if it is not there.

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from triptych.records import Analysis
 from triptych.report.fonts import Color, draw_text, text_width, wrap
 from triptych.report.pictures import KeyFrame, key_frames, open_picture
-from triptych.report.text import clock, one_line, percent
+from triptych.report.text import clock, one_line, score_text
 
 __all__ = ["storyboard_jpeg"]
 
@@ -113,7 +113,8 @@ def _header(draw: ImageDraw.ImageDraw, analysis: Analysis, name: str) -> None:
     )
     x = float(_MARGIN)
     for i, label in enumerate(analysis.prediction.ranked[:5]):
-        text, share = one_line(label.label), percent(label.score)
+        text = one_line(label.label)
+        share = score_text(label.score, analysis.prediction.kind)
         width = 28 + text_width(text, _BODY) + 10 + text_width(share, _BODY)
         if x + width > _WIDTH - _MARGIN:
             break

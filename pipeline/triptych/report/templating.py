@@ -1,4 +1,8 @@
-"""Filling in pages: everything escaped, nothing fetched, only our own script runs."""
+"""Filling in pages: everything escaped, nothing fetched, only our own script runs.
+
+Templates of Markdown (`*.md.j2`) escape nothing by themselves, but have the filters `md`, `cell`
+and `yaml` for it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-__all__ = ["json_script", "render"]
+from triptych.report.markdown import escape as escape_markdown
+from triptych.report.text import one_line
+
+__all__ = ["json_script", "render", "render_markdown"]
 
 # Inside <script>, "</script" would end it; U+2028 and U+2029 end lines of old JavaScript.
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -23,18 +30,28 @@ _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("triptych.report", "templates"),
-        autoescape=True,
+        autoescape=lambda name: not (name or "").endswith(".md.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["md"] = lambda text: escape_markdown(str(text))
+    # Nothing in a cell begins a line, so a number need not be kept from reading as a list's.
+    environment.filters["cell"] = lambda text: escape_markdown(f"·{text}")[1:]
+    environment.filters["yaml"] = _yaml
     return environment
 
 
 def _breakable(name: str) -> Markup:
     """A file name that may break after its underscores, escaped."""
     return Markup(re.sub(r"([_.-]+)", r"\1<wbr>", str(escape(name))))
+
+
+def _yaml(text: str) -> str:
+    """A text as YAML reads it whatever it holds: quoted as in JSON, printable."""
+    text = one_line("".join(c if c.isprintable() else " " for c in text))
+    return json.dumps(text, ensure_ascii=False)
 
 
 @functools.cache
@@ -79,3 +96,15 @@ def render(template: str, *, styles: tuple[str, ...], script: str, **values: Any
             **values,
         )
     )
+
+
+def render_markdown(template: str, **values: Any) -> str:
+    """A page of Markdown, without the runs of empty lines that absent parts leave.
+
+    Args:
+        template: name of the page's template, `*.md.j2`.
+        values: what the template shows through its filters.
+    """
+    text = _environment().get_template(template).render(**values)
+    text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

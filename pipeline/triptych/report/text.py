@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-__all__ = ["clean", "clock", "file_size", "has_cjk", "href", "one_line", "percent"]
+__all__ = ["clean", "clock", "file_size", "has_cjk", "href", "one_line", "percent", "score_text"]
 
 # Overrides and isolates can make text read as something else than it says; marks may stay.
 _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -32,6 +32,15 @@ def percent(share: float) -> str:
     ('41%', '<1%')
     """
     return "<1%" if 0 < share < 0.005 else f"{share * 100:.0f}%"
+
+
+def score_text(score: float, kind: str) -> str:
+    """A label's score as people read it: a percentage, or the value of a regression.
+
+    >>> score_text(0.414, "shares"), score_text(3.14159, "value")
+    ('41%', '3.142')
+    """
+    return f"{score:.4g}" if kind == "value" else percent(score)
 
 
 def file_size(size: int) -> str:

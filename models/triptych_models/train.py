@@ -1,0 +1,373 @@
+"""Training: seeded, resumable, the same on a CPU every time.
+
+Training videos lose modalities, lose steps, and get steps of other videos in their place, so
+that what is missing or wrong at the time of use is an ordinary input.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import pickle
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from triptych_models.batches import Batch, Example, Task, collate, shorten
+from triptych_models.heads import Output
+from triptych_models.losses import (
+    FITTING,
+    Loss,
+    class_weights,
+    default_loss,
+    label_loss,
+    total_loss,
+)
+
+__all__ = ["History", "Recipe", "fit", "forward_all", "parts_all"]
+
+log = logging.getLogger(__name__)
+
+_SAVE_EVERY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a model is trained. docs/decisions.md says where the figures come from."""
+
+    epochs: int = 8
+    patience: int = 6  #: epochs without a better validation loss before it ends; 0: never
+    batch: int = 64
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    loss: Loss | Literal["auto"] = "auto"
+    auxiliary: float = 0.5  #: weight of the losses of each modality by itself
+    modality_dropout: float = 0.2  #: chance that a modality of a video is hidden
+    step_dropout: float = 0.1  #: chance that a step of a track is hidden
+    swap_noise: float = 0.1  #: chance that a step of a track is that of another video
+    balance: float = 0.5  #: 0: labels weigh as often as they occur; 1: all the same
+    mixed_precision: bool = False  #: bfloat16 where it is safe
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class History:
+    """What happened, epoch by epoch, and the best state."""
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+
+
+def fit(
+    model: nn.Module,
+    train: Sequence[Example],
+    valid: Sequence[Example] = (),
+    *,
+    task: Task,
+    modalities: Mapping[str, str],
+    recipe: Recipe,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    resume: Path | None = None,
+) -> History:
+    """Train a model in place; it ends with the weights of its best epoch.
+
+    Args:
+        model: of `fusion` or `baselines`; `prepare` is called with the training videos.
+        train: videos with targets, of their own or of their steps.
+        valid: videos for early stopping; without any, all epochs are run and the last kept.
+        task: what the targets are.
+        modalities: track -> modality of the tracks that it reads.
+        recipe: how.
+        on_epoch: is told of each epoch.
+        resume: file that keeps the state; if it is there, training goes on from it.
+
+    Raises:
+        ValueError: no training videos, one without a target, or a loss that does not fit the task.
+    """
+    if not train:
+        raise ValueError("no videos to train on")
+    if recipe.loss not in ("auto", *FITTING[task]):
+        raise ValueError(f"the loss {recipe.loss} is not for the task {task}")
+    for example in (*train, *valid):
+        by_step = example.step_target is not None and bool((example.step_target >= 0).any())
+        if example.target is None and not by_step:
+            raise ValueError(f"{example.name}: no target to learn")
+        if by_step and task != "single":
+            raise ValueError(f"{example.name}: steps have one label each, the task is {task}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return _Trainer(model, train, valid, task, modalities, recipe).run(on_epoch, resume)
+
+
+class _Trainer:
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        task: Task,
+        modalities: Mapping[str, str],
+        recipe: Recipe,
+    ) -> None:
+        self.model, self.task, self.modalities, self.recipe = model, task, modalities, recipe
+        self.train, self.valid = [[shorten(e) for e in part] for part in (train, valid)]
+        self.loss: Loss = default_loss(task) if recipe.loss == "auto" else recipe.loss
+        self.history, self.epoch = History(), 0
+        self.random = np.random.default_rng(recipe.seed)
+        model.prepare(self.train)  # type: ignore[operator]
+        self.device = next(model.parameters()).device
+        self.weights = _weights(self.train, task, self.loss, recipe.balance)
+        decayed = [p for p in model.parameters() if p.ndim > 1]
+        plain = [p for p in model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.AdamW(groups, lr=recipe.learning_rate)
+            if recipe.optimizer == "adamw"
+            else torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+        )
+        updates = recipe.epochs * math.ceil(len(self.train) / recipe.batch) + 1
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            recipe.learning_rate,
+            total_steps=updates,
+            # A warm-up of a single update has no length, and torch divides by it.
+            pct_start=0.2 if updates != 5 else 0.25,
+            cycle_momentum=False,
+        )
+        self.best = _copied(model)
+
+    def run(
+        self, on_epoch: Callable[[dict[str, float]], None] | None, resume: Path | None
+    ) -> History:
+        if resume is not None and resume.exists():
+            self._restore(resume)
+        saved = time.monotonic()
+        while self.epoch < self.recipe.epochs and not self._stale():
+            row = self._one_epoch()
+            self.history.epochs.append(row)
+            if on_epoch is not None:
+                on_epoch(row)
+            if resume is not None and time.monotonic() - saved > _SAVE_EVERY_S:
+                self._save(resume)
+                saved = time.monotonic()
+        if resume is not None:
+            self._save(resume)
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+        return self.history
+
+    def _stale(self) -> bool:
+        waited = self.epoch - self.history.best_epoch
+        return bool(self.valid) and 0 < self.recipe.patience <= waited
+
+    def _one_epoch(self) -> dict[str, float]:
+        began = time.monotonic()
+        self.model.train()
+        order, losses = self.random.permutation(len(self.train)), []
+        for start in range(0, len(order), self.recipe.batch):
+            chosen = [self.train[i] for i in order[start : start + self.recipe.batch]]
+            batch = self._roughened(collate(chosen, self.model.tracks))  # type: ignore[arg-type]
+            loss = self._loss(batch.to(self.device), chosen)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            losses.append(float(loss.detach()))
+        self.epoch += 1
+        row = {"epoch": self.epoch, "train_loss": float(np.mean(losses))}
+        if self.valid:
+            row |= self._validate()
+        better = row.get("valid_loss", -self.epoch) < self.history.best_loss
+        if better or not self.valid:
+            self.history.best_epoch = self.epoch
+            self.history.best_loss = row.get("valid_loss", math.inf)
+            self.best = _copied(self.model)
+        return row | {"seconds": time.monotonic() - began}
+
+    def _loss(self, batch: Batch, examples: Sequence[Example]) -> Tensor:
+        target = _targets(examples, self.task)
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.recipe.mixed_precision
+        ):
+            output: Output = self.model(batch)
+        return total_loss(
+            _in_float32(output),
+            batch,
+            None if target is None else target.to(self.device),
+            loss=self.loss,
+            modalities=self.modalities,
+            auxiliary=self.recipe.auxiliary,
+            weights=None if self.weights is None else self.weights.to(self.device),
+            step_target=_steps(examples, batch, "step_target", -1),
+            importance=_steps(examples, batch, "importance", math.nan),
+        )
+
+    def _roughened(self, batch: Batch) -> Batch:
+        """Hide modalities and steps, and put in steps of other videos; never all of a video."""
+        recipe, random = self.recipe, self.random
+        groups = sorted(set(self.modalities.values()))
+        hidden = random.random((len(groups), len(batch))) < recipe.modality_dropout
+        left = torch.zeros(len(batch), dtype=torch.bool)
+        kept = {}
+        for track, mask in batch.present.items():
+            drop = hidden[groups.index(self.modalities[track])][:, None]
+            drop = drop | (random.random(mask.shape) < recipe.step_dropout)
+            kept[track] = mask & ~torch.from_numpy(drop)
+            left |= kept[track].any(1)
+        for track, mask in batch.present.items():
+            batch.present[track] = torch.where(left[:, None], kept[track], mask)
+            batch.values[track] = self._swapped(batch.values[track], batch.present[track])
+        return batch
+
+    def _swapped(self, values: Tensor, present: Tensor) -> Tensor:
+        if not self.recipe.swap_noise or not present.any():
+            return values
+        rows = values[present]
+        strange = torch.from_numpy(self.random.random(len(rows)) < self.recipe.swap_noise)
+        other = torch.from_numpy(self.random.integers(0, len(rows), len(rows)))
+        values[present] = torch.where(strange[:, None], rows[other], rows)
+        return values
+
+    def _validate(self) -> dict[str, float]:
+        logits, target = self._answered()
+        loss = float(label_loss(logits, target, loss=self.loss))
+        score = -loss
+        if self.task == "single":
+            score = float((logits.argmax(1) == target).float().mean())
+        elif self.task == "multi":
+            score = float(((logits > 0) == (target > 0.5)).float().mean())
+        return {"valid_loss": loss, "valid_score": score}
+
+    def _answered(self) -> tuple[Tensor, Tensor]:
+        """Logits of the validation videos, or of their steps where those are judged, and truth."""
+        if any(e.step_target is not None for e in self.valid):
+            rows, truth = [], []
+            for chosen, batch, output in _outputs(self.model, self.valid):
+                known = _steps([self.valid[i] for i in chosen], batch, "step_target", -1)
+                if known is not None and output.steps is not None and (known >= 0).any():
+                    rows.append(output.steps[known >= 0].float().cpu())
+                    truth.append(known[known >= 0].cpu())
+            if rows:
+                return torch.cat(rows), torch.cat(truth)
+        target = _targets(self.valid, self.task)
+        if target is None:
+            raise ValueError("labels are of steps, and this type of model says nothing of steps")
+        return forward_all(self.model, self.valid), target
+
+    def _save(self, path: Path) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "torch": torch.get_rng_state(),
+            "numpy": self.random.bit_generator.state,
+            "epoch": self.epoch,
+            "history": [self.history.epochs, self.history.best_epoch, self.history.best_loss],
+        }
+        part = path.with_name(f".part-{path.name}")
+        torch.save(state, part)
+        part.replace(path)
+
+    def _restore(self, path: Path) -> None:
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+        except (EOFError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as err:
+            log.warning("%s is damaged, so training starts again: %s", path, err)
+            return
+        self.model.load_state_dict(state["model"])
+        self.best, self.epoch = state["best"], state["epoch"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["torch"])
+        self.random.bit_generator.state = state["numpy"]
+        self.history = History(*state["history"])
+
+
+def forward_all(model: nn.Module, examples: Sequence[Example], *, batch: int = 64) -> Tensor:
+    """Logits (N, L) of videos, without gradients, in their order."""
+    return parts_all(model, examples, batch=batch)[0]
+
+
+def parts_all(
+    model: nn.Module, examples: Sequence[Example], *, batch: int = 64
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits (N, L) of videos, and what each modality gave to them: modality -> (N, L)."""
+    order: list[int] = []
+    rows: list[dict[str, Tensor]] = []
+    for chosen, _, output in _outputs(model, examples, size=batch):
+        order += chosen
+        rows.append({"": output.logits, **output.parts})
+    back = torch.argsort(torch.tensor(order))
+    joined = {k: torch.cat([r[k].float().cpu() for r in rows])[back] for k in rows[0]}
+    return joined.pop(""), joined
+
+
+def _outputs(
+    model: nn.Module, examples: Sequence[Example], *, size: int = 64
+) -> Iterator[tuple[list[int], Batch, Output]]:
+    """What a model says of videos, batch by batch, and which of them are in the batch."""
+    model.eval()
+    device = next(model.parameters()).device
+    # Alike lengths together: padding is work.
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].time_s))
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        batch = collate([shorten(examples[i]) for i in chosen], model.tracks)  # type: ignore[arg-type]
+        batch = batch.to(device)
+        with torch.inference_mode():
+            output: Output = model(batch)
+        yield chosen, batch, output
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+def _targets(examples: Sequence[Example], task: Task) -> Tensor | None:
+    """Targets of videos; None where they are of steps."""
+    kind = torch.int64 if task == "single" else torch.float32
+    if any(e.target is None for e in examples):
+        return None
+    return torch.tensor(np.array([e.target for e in examples]), dtype=kind)
+
+
+def _steps(examples: Sequence[Example], batch: Batch, what: str, empty: float) -> Tensor | None:
+    """What people said of steps, padded; None where nobody said anything."""
+    rows = [getattr(e, what) for e in examples]
+    known = next((r for r in rows if r is not None), None)
+    if known is None:
+        return None
+    padded = np.full(batch.steps.shape, empty, known.dtype)
+    for row, values in enumerate(rows):
+        if values is not None:
+            padded[row, : len(values)] = values
+    return torch.from_numpy(padded).to(batch.steps.device)
+
+
+def _weights(train: Sequence[Example], task: Task, loss: Loss, power: float) -> Tensor | None:
+    if task != "single" or loss != "cross_entropy" or power == 0:
+        return None
+    said = [np.array([e.target]) if e.step_target is None else e.step_target for e in train]
+    index = np.concatenate(said)
+    return class_weights(torch.from_numpy(np.bincount(index[index >= 0])), power=power)
+
+
+def _in_float32(output: Output) -> Output:
+    output.logits = output.logits.float()
+    output.parts = {m: v.float() for m, v in output.parts.items()}
+    output.steps = None if output.steps is None else output.steps.float()
+    output.importance = None if output.importance is None else output.importance.float()
+    return output

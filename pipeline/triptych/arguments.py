@@ -1,0 +1,226 @@
+"""The command line's grammar: commands, options, and the settings that options stand for."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from triptych import __version__
+from triptych.config import FORMATS
+
+__all__ = ["SETTINGS", "parser"]
+
+#: Option -> the setting that it stands for.
+SETTINGS = {
+    "run": {
+        "fps": ("decode", "fps"),
+        "preset": ("extract", "preset"),
+        "asr": ("extract", "asr"),
+        "labels": ("predict", "labels"),
+        "model": ("predict", "model"),
+        "summary": ("predict", "summary"),
+        "lang": ("predict", "language"),
+        "format": ("report", "formats"),
+        "workers": ("runner", "workers"),
+    },
+    "train": {
+        "asr": ("extract", "asr"),
+        "lang": ("extract", "language"),
+        "workers": ("runner", "workers"),
+        **{
+            name: ("train", name)
+            for name in (
+                "model_type",
+                "task",
+                "folds",
+                "test_share",
+                "seed",
+                "epochs",
+                "optimizer",
+                "loss",
+                "preset",
+                "fps",
+            )
+        },
+    },
+    "evaluate": {"workers": ("runner", "workers")},
+}
+
+_EPILOG = """\
+exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input
+is wrong; 3 nothing succeeded; 130 interrupted (the same command goes on where it stopped)"""
+
+# As in triptych_models.baselines, which takes torch to ask.
+_MODEL_TYPES = (
+    "fusion",
+    "gated",
+    "attention",
+    "linear",
+    "only-image",
+    "only-motion",
+    "only-audio",
+    "only-text",
+    "late-concat-lstm",
+    "late-concat-cnn",
+    "bag-of-words",
+    "tfidf",
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="triptych",
+        description="Folders of video into labels, summaries and a timeline. Offline, on a CPU.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"triptych {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    for name, what in (
+        ("doctor", "say what this machine has, and what to install for the rest"),
+        ("models", "list extractors and weights: licence, size, whether present"),
+    ):
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+    return top
+
+
+def _add_run(commands: Any) -> None:
+    run = _command(commands, "run", what="analyse files, folders, globs and manifests")
+    _add_inputs(run, metavar="INPUT", also="and optionally label, start, end, split, group")
+    run.add_argument("-o", "--out", required=True, metavar="OUT", help="folder for the results")
+    run.add_argument(
+        "--labels",
+        metavar="LABELS",
+        help='what to look for: "cat,dog", a file with one label a line, or a built-in list '
+        "(everyday)",
+    )
+    run.add_argument(
+        "--model", metavar="MODEL", help="folder of a trained model, whose labels are used instead"
+    )
+    run.add_argument(
+        "--preset", help="set of extractors: embedded, full (also motion), or light (embedded)"
+    )
+    run.add_argument("--fps", type=float, help="sampled frames a second (1)")
+    run.add_argument(
+        "--summary", metavar="LENGTH", help='length of the summary: "15%%" (at least 3 s) or "30s"'
+    )
+    run.add_argument(
+        "--asr",
+        choices=("auto", "always", "never"),
+        help="recognise speech: auto where a video has no subtitles (auto)",
+    )
+    run.add_argument("--lang", metavar="CODE", help="language of labels and texts: en or zh (auto)")
+    run.add_argument(
+        "--format",
+        metavar="LIST",
+        help=f"files for each video besides analysis.json ({','.join(FORMATS)})",
+    )
+    _add_common(run)
+
+
+def _add_train(commands: Any) -> None:
+    train = _command(commands, "train", what="learn labels from videos that have them")
+    _add_inputs(
+        train,
+        metavar="DATASET",
+        also="and label (several with | between them), optionally start, end, split, group; "
+        "in folders, the folder's name is the label",
+    )
+    train.add_argument("-o", "--out", required=True, metavar="MODEL", help="folder for the model")
+    train.add_argument(
+        "--model-type", metavar="NAME", help=f"{', '.join(_MODEL_TYPES)} ({_MODEL_TYPES[0]})"
+    )
+    train.add_argument(
+        "--task",
+        choices=("auto", "single", "multi", "regression"),
+        help="one label a video, several, or a number (auto)",
+    )
+    train.add_argument(
+        "--folds", type=int, metavar="N", help="parts of the cross-validation, 1: none (5)"
+    )
+    train.add_argument(
+        "--test-share",
+        type=float,
+        metavar="SHARE",
+        help="held out to test on where the data names no test videos, 0: none (0.2)",
+    )
+    train.add_argument("--seed", type=int, help="the same gives the same model (0)")
+    train.add_argument("--epochs", type=int, metavar="N", help="at most (by the model type)")
+    train.add_argument("--optimizer", choices=("adamw", "sgd"), help="(adamw)")
+    train.add_argument(
+        "--loss", choices=("auto", "cross_entropy", "bce", "mse"), help="by the task (auto)"
+    )
+    train.add_argument(
+        "--preset", help="set of extractors: full (needs OpenCV), embedded, or light (full)"
+    )
+    train.add_argument("--fps", type=float, help="sampled frames a second (by the clips' length)")
+    train.add_argument(
+        "--asr",
+        choices=("auto", "always", "never"),
+        help="recognise speech: auto where a video has no subtitles (auto)",
+    )
+    train.add_argument(
+        "--lang", metavar="CODE", help="language of the speech, and of the subtitles to prefer"
+    )
+    _add_common(train)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = _command(commands, "evaluate", what="measure a model on videos that have labels")
+    evaluate.add_argument("model", metavar="MODEL", help="folder of a trained model")
+    _add_inputs(
+        evaluate,
+        metavar="DATASET",
+        also="and label; of videos with splits, those of the test split are used",
+    )
+    evaluate.add_argument(
+        "--compare",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MODEL2",
+        help="other models to measure on the same videos",
+    )
+    _add_common(evaluate)
+
+
+def _command(commands: Any, name: str, *, what: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=what,
+        description=what,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return added
+
+
+def _add_inputs(command: argparse.ArgumentParser, *, metavar: str, also: str) -> None:
+    command.add_argument(
+        "inputs",
+        nargs="+",
+        metavar=metavar,
+        help="files, folders (recursive), globs, or a manifest (.csv, .jsonl) with a column path "
+        + also,
+    )
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
+    command.add_argument("--config", metavar="FILE", help="configuration in TOML")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help="one setting, for example decode.short_side=384; may be repeated",
+    )
+    command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    command.add_argument("--json", action="store_true", help="print the totals as one JSON object")
+    command.add_argument("--verbose", action="store_true", help="log what happens inside")

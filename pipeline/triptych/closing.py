@@ -1,0 +1,158 @@
+"""What a command prints when it is done."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from triptych.console import Row, best_labels, shown
+
+__all__ = ["print_closing", "print_evaluation", "print_training"]
+
+_MOST_ROWS, _MOST_MISTAKES = 40, 5
+
+
+def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
+    """The closing table, what failed, and where the results are."""
+    rows = totals["rows"]
+    listed = [r for r in rows if r["state"] != "skipped"]
+    if stream.isatty():
+        _table(listed, stream)
+    counts = {k: v for k, v in totals["states"].items() if v}
+    said = ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing to do"
+    lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
+    if once := totals.get("preparation_seconds"):
+        lines.append(
+            f"before that, the models were prepared for this machine, once, in {once:.1f} s"
+        )
+    if totals["speed"]:
+        lines.append(
+            f"speed: {totals['media_seconds']:.1f} s of video, {totals['speed']:.1f} times as fast "
+            "as real time"
+        )
+    if counts.keys() & {"done", "cached", "partial"} and not totals["videos_decoded"]:
+        what = "features" if counts.get("done") else "answers"
+        lines.append(f"nothing was decoded: the {what} were there already")
+    lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
+    if listed:
+        lines.append(f"open {out}/index.html")
+    for line in lines:
+        print(shown(line), file=stream)
+
+
+def _table(rows: list[Row], stream: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("video", "state", "length", "labels"):
+        table.add_column(name, overflow="fold")
+    for row in rows[:50]:
+        labels = best_labels(row)
+        length = f"{row['duration_s']:.1f} s" if "duration_s" in row else ""
+        style = {"failed": "red", "partial": "yellow"}.get(row["state"], "")
+        cells = (row["relative"], row["state"], length, labels or row["error"])
+        table.add_row(*(Text(shown(cell)) for cell in cells), style=style)
+    if len(rows) > 50:
+        table.add_row(Text(f"and {len(rows) - 50} more in predictions.csv"), "", "", "")
+    Console(file=stream).print(table)
+
+
+def print_training(result: dict[str, Any], stream: TextIO) -> None:
+    """What was learned, how well, and where it is."""
+    splits = result["metrics"]["splits"]
+    columns = [(f"{name}, {found['videos']} videos", found) for name, found in splits.items()]
+    _figures(columns, stream)
+    _outcome(result, stream)
+    print(shown(f"open {result['model']}/report.html"), file=stream)
+
+
+def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:
+    """How well a model did, label by label, and beside others."""
+    which = "videos of the test split" if result["split"] == "test" else "videos"
+    print(shown(f"{result['name']} on {result['used']} {which}"), file=stream)
+    if result["used"]:
+        _figures([(m["name"], m) for m in (result, *result["compare"])], stream)
+        _by_label(result, stream)
+        for line in _mistakes(result):
+            print(shown(line), file=stream)
+    for other in result["compare"]:
+        if found := other.get("difference"):
+            print(shown(_difference(result["name"], other["name"], found)), file=stream)
+    _outcome(result, stream)
+
+
+def _outcome(result: dict[str, Any], stream: TextIO) -> None:
+    """What was left out, and why."""
+    lines = [f"warning: {warning}" for warning in result["warnings"]]
+    lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in result["failures"]]
+    used, videos = result["used"], result["videos"]
+    lines.append(f"{used} of {videos} videos used, in {result['seconds']:.1f} s")
+    for line in lines:
+        print(shown(line), file=stream)
+
+
+def _figures(columns: list[tuple[str, dict[str, Any]]], stream: TextIO) -> None:
+    """Metrics as rows, models as columns, each with its interval."""
+    names = dict.fromkeys(metric for _, found in columns for metric in found["metrics"])
+    rows = [
+        [name, *(_figure(found["metrics"].get(name), found["intervals"].get(name))
+                 for _, found in columns)]
+        for name in names
+    ]  # fmt: skip
+    _print_table(["", *(name for name, _ in columns)], rows, stream)
+
+
+def _figure(value: float | None, interval: list[float] | None) -> str:
+    if value is None:
+        return "-"
+    between = f"  ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    return f"{value:.3f}{between}"
+
+
+def _by_label(result: dict[str, Any], stream: TextIO) -> None:
+    rows = [
+        [
+            name,
+            *(_figure(found[k], None) for k in ("precision", "recall", "f1")),
+            str(found["support"]),
+        ]
+        for name, found in result.get("by_label", {}).items()
+    ]
+    if rows:
+        _print_table(["label", "precision", "recall", "f1", "videos"], rows[:_MOST_ROWS], stream)
+    if len(rows) > _MOST_ROWS:
+        print(f"and {len(rows) - _MOST_ROWS} more labels (--json)", file=stream)
+
+
+def _mistakes(result: dict[str, Any]) -> list[str]:
+    """The labels that are most often taken for another."""
+    labels, counts = result["labels"], result.get("confusion", ())
+    wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
+    return [
+        f"{labels[i]} was taken for {labels[j]}: {n} of {sum(counts[i])}"
+        for n, i, j in sorted(wrong, key=lambda w: (-w[0], w[1:]))[:_MOST_MISTAKES]
+    ]
+
+
+def _difference(mine: str, other: str, found: dict[str, Any]) -> str:
+    text = f"accuracy of {mine} less that of {other}: {found['difference']:+.3f}"
+    if (interval := found["interval"]) is None:
+        return text
+    clear = interval[0] > 0 or interval[1] < 0
+    between = f"{text} ({interval[0]:+.3f} to {interval[1]:+.3f})"
+    return f"{between}: {'a clear difference' if clear else 'no clear difference'}"
+
+
+def _print_table(titles: list[str], rows: list[list[str]], stream: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD if stream.isatty() else box.ASCII2)
+    for i, title in enumerate(titles):
+        table.add_column(Text(shown(title)), overflow="fold", justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    Console(file=stream).print(table)

@@ -1,0 +1,91 @@
+"""Frames chosen by time, converted and batched: one lane for each kind of record."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from triptych.decode.container import upright
+from triptych.decode.sampling import Sampler
+from triptych.records import Frames, Luma, Pixels
+
+__all__ = ["Lane", "Pictures", "scaled_size"]
+
+Pictures: TypeAlias = Frames | Luma
+
+_BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
+_LONGEST = 4  # long side over short side; beyond it the picture is shrunk further
+# Colour is looked at, so it is scaled as the networks' training pictures were. Grey is measured
+# against its neighbours in time: every pixel counts, and none may ring.
+_COLOUR, _GREY = ("rgb24", Interpolation.BICUBIC), ("gray", Interpolation.AREA)
+
+
+def scaled_size(width: int, height: int, aspect: float, short_side: int) -> tuple[int, int]:
+    """Size to scale a coded picture to: square pixels, aspect kept, never enlarged.
+
+    >>> scaled_size(1920, 1080, 1.0, 256)
+    (455, 256)
+    >>> scaled_size(1, 1, 1.0, 256)
+    (1, 1)
+
+    Args:
+        width: coded width in pixels.
+        height: coded height in pixels.
+        aspect: width over height of one pixel.
+        short_side: wanted pixels of the short side.
+    """
+    wide, high = width * aspect, float(height)
+    scale = min(short_side / min(wide, high), short_side * _LONGEST / max(wide, high), 1.0)
+    return max(1, round(wide * scale)), max(1, round(high * scale))
+
+
+class Lane:
+    """Samples one stream at a rate of its own, and converts only what it takes."""
+
+    def __init__(
+        self, kind: type[Pictures], *, fps: float, short_side: int, aspect: float, start_s: float
+    ) -> None:
+        self._kind = kind
+        self._sampler = Sampler(fps=fps, start_s=start_s)
+        self._short_side, self._aspect = short_side, aspect
+        self._reformatter = VideoReformatter()  # it keeps its tables while sizes do not change
+        self._pixels: list[Pixels] = []
+        self._pts: list[float] = []
+
+    def may_want(self, pts_s: float, end_s: float) -> bool:
+        """Whether a frame on screen from `pts_s` to `end_s` could be wanted."""
+        return self._sampler.may_want(pts_s, end_s)
+
+    def take(self, frame: av.VideoFrame, pts_s: float, following_s: float) -> Pictures | None:
+        """Keep the frame if it is on screen at a wanted time; a batch, when one is full."""
+        if not self._sampler.wants(pts_s, following_s):
+            return None
+        pixels = self._convert(frame)
+        held = self._pixels
+        full = bool(held) and (len(held) >= _BATCH or held[0].shape != pixels.shape)
+        batch = self.finish() if full else None
+        self._pixels.append(pixels)
+        self._pts.append(pts_s)
+        return batch
+
+    def finish(self) -> Pictures | None:
+        """What is left."""
+        if not self._pts:
+            return None
+        pixels, pts_s = np.stack(self._pixels), np.array(self._pts, np.float64)
+        self._pixels, self._pts = [], []
+        if self._kind is Luma:
+            return Luma(gray=pixels, pts_s=pts_s)
+        return Frames(rgb=pixels, pts_s=pts_s)
+
+    def _convert(self, frame: av.VideoFrame) -> Pixels:
+        width, height = scaled_size(frame.width, frame.height, self._aspect, self._short_side)
+        layout, interpolation = _GREY if self._kind is Luma else _COLOUR
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format=layout, interpolation=interpolation
+        )
+        pixels = scaled.to_ndarray().astype(np.uint8, copy=False)
+        return upright(pixels, frame.rotation)

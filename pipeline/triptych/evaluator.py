@@ -1,0 +1,225 @@
+"""A trained model measured on videos whose labels are known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triptych.config import Config, PredictConfig
+from triptych.errors import UsageError
+from triptych.fuse.provenance import adopted
+from triptych.inputs import find_sources
+from triptych.learn.dataset import Dataset, Item, group_of, listed, read_dataset, target_of
+from triptych.prepare import Listener, Silent, what_is_missing
+from triptych.samples import Gathered, gather_samples, identify_all
+
+if TYPE_CHECKING:
+    from triptych_models.checkpoint import TrainedModel
+
+__all__ = ["evaluate"]
+
+_ALL, _TEST = "all", "test"
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    inputs: Sequence[str | os.PathLike[str]],
+    *,
+    config: Config | None = None,
+    listener: Listener | None = None,
+    compare: Sequence[str | os.PathLike[str]] = (),
+) -> dict[str, Any]:
+    """Measure a model, and others beside it, on the same videos.
+
+    Args:
+        model: folder of a trained model.
+        inputs: videos with labels: folders named after classes, or manifests; of videos with
+            splits, those of the test split are used.
+        config: what is set in it may not contradict the model.
+        listener: is told of each video as its features are ready.
+        compare: folders of other models of the same labels.
+
+    Returns:
+        `metrics`, `intervals` (95 %), and for labels `by_label`, `reliability` and `confusion`,
+        as in `triptych_models.metrics.evaluate`; `compare`, the same for each other model;
+        `videos`, `used`, `failed`, `failures`, `warnings`. All of it is JSON data.
+
+    Raises:
+        InputError: an input does not exist.
+        UsageError: no labels, no model, or one that does not fit the rest.
+    """
+    began = time.monotonic()
+    listener = listener or Silent()
+    folders = [os.fspath(folder) for folder in (model, *compare)]
+    configs = [_config_of(folder, config or Config()) for folder in folders]
+    models = _models(folders)
+    dataset, split, warnings = _dataset(inputs, models[0], out=Path(folders[0]))
+    for missing in what_is_missing(configs[0]):
+        listener.note(missing)
+    rows = identify_all(dataset.items)
+    gathered: dict[str, Gathered] = {}
+    for one in configs:  # models that read the same features share them
+        if (key := _recipe(one)) not in gathered:
+            gathered[key] = gather_samples(dataset.items, rows, config=one, listener=listener)
+    first = gathered[_recipe(configs[0])]
+    used = _used_by_all(list(gathered.values()))
+    items = [item for item in first.items if item in used]
+    results, scores = [], []
+    for folder, one, each in zip(folders, configs, models, strict=True):
+        found = gathered[_recipe(one)]
+        result, values = _judged(each, found, used, split=split)
+        results.append({"model": folder, "name": each.name, **result})
+        scores.append(values)
+    for i in range(1, len(models)) if used else ():
+        difference = _difference(models, scores, first, used, other=i)
+        results[i] |= {"difference": difference} if difference else {}
+    warnings += _seen_before(models[0], first, used)
+    return {
+        **results[0],
+        "task": models[0].task,
+        "labels": list(models[0].labels),
+        "split": split,
+        "videos": len(dataset.items),
+        "used": len(items),
+        "failed": first.states["failed"],
+        "states": first.states,
+        "failures": first.failures,
+        "warnings": warnings,
+        "compare": results[1:],
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _config_of(folder: str, config: Config) -> Config:
+    """The configuration that a model's features need, checked against what is installed."""
+    predict = replace(config.predict, model=folder, labels=PredictConfig.labels)
+    return adopted(replace(config, predict=predict))
+
+
+def _recipe(config: Config) -> str:
+    return repr((config.decode, config.extract))
+
+
+def _models(folders: Sequence[str]) -> list[TrainedModel]:
+    from triptych.fuse.trained import trained_model
+
+    models = [trained_model(folder) for folder in folders]
+    for folder, other in zip(folders[1:], models[1:], strict=True):
+        if (other.task, set(other.labels)) != (models[0].task, set(models[0].labels)):
+            raise UsageError(
+                f"it has other labels than {models[0].name}, and cannot be compared with it",
+                path=folder,
+                remedy="compare models that were trained on the same labels",
+            )
+    return models
+
+
+def _dataset(
+    inputs: Sequence[str | os.PathLike[str]], model: TrainedModel, *, out: Path
+) -> tuple[Dataset, str, list[str]]:
+    """The videos to measure on, which split they are, and what to know about them."""
+    sources = find_sources(inputs, out=out)
+    dataset = read_dataset(sources, task="regression" if model.task == "regression" else "auto")
+    if model.task == "single" and dataset.task == "multi":
+        several = next(i for i in dataset.items if len(i.labels) > 1)
+        raise UsageError(
+            f"it has several labels ({listed(several.labels)}), but the model gives one",
+            path=several.source.path,
+            remedy="evaluate it on videos with one label each",
+        )
+    warnings = [w for w in dataset.warnings if "--task multi" not in w]
+    items, split = dataset.items, _ALL
+    if any(item.split == "test" for item in items):
+        items, split = tuple(i for i in items if i.split == "test"), _TEST
+    if model.task != "regression":
+        strange = [i for i in items if not set(i.labels) <= set(model.labels)]
+        items = tuple(i for i in items if set(i.labels) <= set(model.labels))
+        if names := sorted({n for i in strange for n in i.labels} - set(model.labels)):
+            warnings.append(
+                f"{len(strange)} videos were left out, because the model does not know their "
+                f"labels: {listed(names)}"
+            )
+        if not items:
+            raise UsageError(
+                f"no video has a label that the model knows: {listed(model.labels)}",
+                path=strange[0].source.path if strange else None,
+                remedy="check the names of the labels",
+            )
+    return replace(dataset, items=items, task=model.task), split, warnings
+
+
+def _used_by_all(gathered: Sequence[Gathered]) -> set[Item]:
+    return set.intersection(*(set(found.items) for found in gathered))
+
+
+def _judged(
+    model: TrainedModel, found: Gathered, used: set[Item], *, split: str
+) -> tuple[dict[str, Any], Any]:
+    """Figures of one model, and its scores (N, L)."""
+    from triptych.fuse.sample import example_of
+    from triptych.fuse.trained import scored
+    from triptych_models.metrics import evaluate as measure
+
+    kept = [i for i, item in enumerate(found.items) if item in used]
+    if not kept:
+        return {"metrics": {}, "intervals": {}}, None
+    began = time.monotonic()
+    examples = [example_of(found.samples[i], name=str(found.items[i].source.path)) for i in kept]
+    scores = scored(model, examples)
+    seconds = time.monotonic() - began
+    result = measure(
+        model.task,
+        _truth(found, kept, model),
+        scores,
+        labels=model.labels,
+        thresholds=model.thresholds,
+        groups=_groups(found, kept),
+    )
+    del result["videos"]  # `used` says so
+    return result | {"scoring_seconds": round(seconds, 3)}, scores
+
+
+def _truth(found: Gathered, kept: Sequence[int], model: TrainedModel) -> list[Any]:
+    return [target_of(found.items[i], model.labels, task=model.task) for i in kept]
+
+
+def _groups(found: Gathered, kept: Sequence[int]) -> list[str]:
+    return [group_of(found.items[i], found.digests[i]) for i in kept]
+
+
+def _difference(
+    models: Sequence[TrainedModel],
+    scores: Sequence[Any],
+    found: Gathered,
+    used: set[Item],
+    *,
+    other: int,
+) -> dict[str, Any]:
+    """How much more accurate the first model is, on the same resamples; single labels only."""
+    from triptych_models.intervals import compare
+
+    if models[0].task != "single":
+        return {}
+    kept = [i for i, item in enumerate(found.items) if item in used]
+    order = [models[other].labels.index(label) for label in models[0].labels]
+    return compare(
+        _truth(found, kept, models[0]),
+        scores[0],
+        scores[other][:, order],
+        groups=_groups(found, kept),
+    )
+
+
+def _seen_before(model: TrainedModel, found: Gathered, used: set[Item]) -> list[str]:
+    """A warning when videos are measured on that the model was trained on."""
+    known = set(model.features.get("trained_on", ()))
+    digests = [d for item, d in zip(found.items, found.digests, strict=True) if item in used]
+    seen = sum(digest[:16] in known for digest in digests)
+    if not seen:
+        return []
+    share = f"{seen} of {len(digests)} videos are those that the model was trained on"
+    return [f"{share}: on other videos it does less well than these figures say"]

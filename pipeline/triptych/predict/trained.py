@@ -1,0 +1,66 @@
+"""Labels by a trained model: its scores, and what each modality and each step had in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from triptych.records import Floats, LabelScore, Prediction, ScoreKind, Timeline
+
+if TYPE_CHECKING:
+    from triptych_models.checkpoint import Explanation, TrainedModel
+
+__all__ = ["PRIOR", "VALUE", "trained"]
+
+VALUE = "value"  #: the one label of a regression
+_EVEN = 0.5  # threshold where training found none
+PRIOR = "prior"  #: the part of a logit that no modality had a hand in
+_KINDS: Mapping[str, ScoreKind] = {
+    "single": "shares",
+    "multi": "independent",
+    "regression": "value",
+}
+
+
+def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel) -> Prediction:
+    """What a model says of a video, best label first.
+
+    Args:
+        timeline: what the model read.
+        explanation: what it made of it.
+        model: for its name, its labels, and which modality its tracks belong to.
+    """
+    parts = _by_modality(explanation, model)
+    labels = tuple(model.labels) or (VALUE,)
+    scores = np.asarray(explanation.scores, np.float32)
+    thresholds = model.thresholds or (_EVEN,) * len(labels)
+    ranked = tuple(
+        LabelScore(
+            label=labels[i],
+            score=float(scores[i]),
+            contributions={name: float(part[i]) for name, part in parts.items()},
+            holds=None if model.task != "multi" else bool(scores[i] >= thresholds[i]),
+        )
+        for i in np.argsort(-scores, kind="stable")
+    )
+    return Prediction(
+        method=model.name,
+        ranked=ranked,
+        labels=labels,
+        steps=np.asarray(explanation.steps, np.float32).reshape(len(timeline), len(labels)),
+        step_present=np.asarray(explanation.present, bool),
+        kind=_KINDS[model.task],
+        importance=np.asarray(explanation.importance, np.float32),
+    )
+
+
+def _by_modality(explanation: Explanation, model: TrainedModel) -> dict[str, Floats]:
+    """Modality -> its part of each label's logit, (L,); together they are the logits."""
+    parts: dict[str, Floats] = {}
+    for track, steps in explanation.contributions.items():
+        modality = str(model.tracks[track]["modality"])
+        whole = np.asarray(steps, np.float32).sum(axis=0)
+        parts[modality] = parts[modality] + whole if modality in parts else whole
+    return parts | {PRIOR: np.asarray(explanation.bias, np.float32)}

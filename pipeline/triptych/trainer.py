@@ -1,0 +1,278 @@
+"""Videos with labels in, a trained model and what is known of it out.
+
+Features and finished members are kept: an interrupted training goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triptych import __version__
+from triptych.config import Config
+from triptych.errors import OutputError, UsageError
+from triptych.features.keys import digest_of
+from triptych.features.recipe import features_recipe
+from triptych.fuse.provenance import is_model
+from triptych.inputs import find_sources
+from triptych.journal import Row
+from triptych.learn.dataset import (
+    Dataset,
+    Split,
+    check_classes,
+    group_of,
+    listed,
+    read_dataset,
+    target_of,
+)
+from triptych.learn.leaks import leaks, split_names
+from triptych.prepare import Listener, Silent, what_is_missing
+from triptych.report.analysis import plain
+from triptych.samples import Gathered, fitting_config, gather_samples, identify_all
+
+if TYPE_CHECKING:
+    from triptych.learn.fit import Fitted
+    from triptych_models.checkpoint import TrainedModel
+
+__all__ = ["train"]
+
+_WORK = ".work"
+_PUBLISHED_LAST = "config.json"  # without it a folder is no model
+
+
+def train(
+    inputs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    config: Config | None = None,
+    listener: Listener | None = None,
+) -> dict[str, Any]:
+    """Train a model on videos whose labels are known.
+
+    Args:
+        inputs: folders named after classes, or manifests; see `triptych.learn.dataset`.
+        out: folder for the model; one that holds a model gets the new one when it is finished.
+        config: its section `train`, and how features are made.
+        listener: is told of each video and each epoch.
+
+    Returns:
+        `model`, `metrics` (as in its metrics.json), `videos`, `used`, `failed`, `failures`,
+        `warnings`. All of it is JSON data.
+
+    Raises:
+        InputError: an input does not exist.
+        OutputError: `out` cannot be written to.
+        UsageError: too little to learn from, or settings that do not fit it.
+    """
+    began = time.monotonic()
+    out, config, listener = Path(out), config or Config(), listener or Silent()
+    _check_target(out)
+    _check_model_type(config.train.model_type)
+    dataset = read_dataset(find_sources(inputs, out=out), task=config.train.task)
+    check_classes(dataset)
+    rows = identify_all(dataset.items)
+    config = fitting_config(dataset.items, rows, config=config)
+    for note in (*dataset.warnings, *what_is_missing(config)):
+        listener.note(note)
+    found = gather_samples(dataset.items, rows, config=config, listener=listener)
+    dataset, warnings = _left(dataset, found)
+    groups = [group_of(i, d) for i, d in zip(found.items, found.digests, strict=True)]
+    splits = split_names(dataset, groups, options=config.train)
+    warnings += leaks(dataset, found.samples, digests=found.digests, groups=groups, splits=splits)
+    for warning in warnings:
+        listener.note(warning)
+    work = _work_folder(out, dataset, found, splits, config)
+    fitted = _learn(dataset, found, groups, splits, config, work, listener.learned)
+    source = ", ".join(os.path.basename(os.path.abspath(i)) for i in inputs)
+    metrics = _described(fitted, found, [*dataset.warnings, *warnings], source)
+    _finish(fitted.model, metrics, work, out)
+    return {
+        "model": str(out),
+        "name": out.resolve().name,
+        "task": dataset.task,
+        "labels": list(dataset.labels),
+        "videos": len(rows),
+        "used": len(found.items),
+        "failed": found.states["failed"],
+        "states": found.states,
+        "failures": found.failures,
+        "warnings": metrics["warnings"],
+        "metrics": metrics,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _check_target(out: Path) -> None:
+    """Refuse to write into what is no model; nothing is made yet."""
+    try:
+        held = sorted(path.name for path in out.iterdir()) if os.path.lexists(out) else []
+        above = next(p for p in (out, *out.absolute().parents) if p.exists())
+        if not (above.is_dir() and os.access(above, os.W_OK)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as err:
+        raise OutputError(
+            f"cannot write here: {err.strerror}",
+            path=out,
+            remedy="choose a folder that you may write to",
+        ) from err
+    if held and _WORK not in held and not is_model(out):
+        raise UsageError(
+            f"this folder holds something else than a model: {listed(held)}",
+            path=out,
+            remedy="choose a new folder, or that of an earlier model",
+        )
+
+
+def _check_model_type(name: str) -> None:
+    from triptych_models.baselines import MODEL_TYPES
+
+    if name not in MODEL_TYPES:
+        raise UsageError(
+            f"train.model_type: no {name!r}", remedy=f"there are {', '.join(MODEL_TYPES)}"
+        )
+
+
+def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
+    """What could be read of the data set, and what to know about the rest."""
+    left = dataclasses.replace(dataset, items=found.items)
+    failed = {f["path"] for f in found.failures}
+    if not found.items:
+        raise UsageError(
+            f"none of the {len(dataset.items)} videos could be read",
+            path=found.failures[0]["path"] if found.failures else None,
+            remedy=found.failures[0]["remedy"] if found.failures else "give videos",
+        )
+    # A label that only files without media have is the name of some other folder.
+    lost = {n for i in dataset.items if str(i.source.path) in failed for n in i.labels}
+    if dataset.task != "regression" and (lost := lost - set(left.labels)):
+        raise UsageError(
+            f"every video of these labels failed: {listed(sorted(lost))}",
+            remedy="mend the files, or remove the labels",
+        )
+    if dataset.task == "single" and len(left.labels) < 2:
+        raise UsageError(
+            f"there is only one label: {listed(left.labels)}",
+            remedy="a model learns to tell classes apart: give at least two",
+        )
+    warnings = []
+    if failed:
+        warnings.append(f"{len(failed)} videos could not be read and were left out")
+    if few := sorted(n for n, count in left.counts().items() if count < 2):
+        warnings.append(f"labels of which a single video could be read: {listed(few)}")
+    return left, warnings
+
+
+def _work_folder(
+    out: Path, dataset: Dataset, found: Gathered, splits: Sequence[Split], config: Config
+) -> Path:
+    """A folder for what is unfinished, another one whenever anything is different."""
+    made_of = digest_of(
+        {
+            "version": __version__,
+            "features": features_recipe(config),
+            "train": dataclasses.asdict(config.train),
+            "videos": [
+                [digest, i.source.start_s, i.source.end_s, i.labels, i.value, i.group, split]
+                for digest, i, split in zip(found.digests, found.items, splits, strict=True)
+            ],
+        }
+    )
+    work = out / _WORK / made_of[:16]
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(
+            f"cannot write here: {err.strerror}",
+            path=out,
+            remedy="choose a folder that you may write to",
+        ) from err
+    return work
+
+
+def _learn(
+    dataset: Dataset,
+    found: Gathered,
+    groups: Sequence[str],
+    splits: Sequence[Split],
+    config: Config,
+    work: Path,
+    on_epoch: Callable[[Row], None],
+) -> Fitted:
+    """Train and judge the model on what could be read."""
+    from triptych.fuse.sample import TRACKS, example_of
+    from triptych.fuse.trained import one_thread
+    from triptych.learn.fit import fit_model
+
+    labels = () if dataset.task == "regression" else dataset.labels
+    examples = [
+        example_of(
+            sample,
+            name=str(item.source.path),
+            target=target_of(item, labels, task=dataset.task),
+        )
+        for item, sample in zip(found.items, found.samples, strict=True)
+    ]
+    recipe = features_recipe(config)
+    known = sorted({d[:16] for d, s in zip(found.digests, splits, strict=True) if s != "test"})
+    with one_thread():
+        return fit_model(
+            examples,
+            groups=groups,
+            splits=splits,
+            labels=labels,
+            task=dataset.task,
+            modalities={
+                t: recipe["tracks"][t]["modality"] for t in TRACKS if t in recipe["tracks"]
+            },
+            options=config.train,
+            features=recipe | {"trained_on": known},  # so that nobody tests on them unawares
+            work=work,
+            on_epoch=on_epoch,
+        )
+
+
+def _described(
+    fitted: Fitted, found: Gathered, warnings: Sequence[str], source: str
+) -> dict[str, Any]:
+    """The content of metrics.json."""
+    metrics = dict(fitted.metrics)
+    metrics["data"] = metrics["data"] | {
+        "source": source,
+        "videos": len(found.rows),
+        "used": len(found.items),
+        "failed": found.states["failed"],
+    }
+    metrics["warnings"] = [*warnings, *metrics.get("warnings", ())]
+    described: dict[str, Any] = plain(metrics)
+    return described
+
+
+def _finish(model: TrainedModel, metrics: dict[str, Any], work: Path, out: Path) -> None:
+    """Write all files of the model, then put them where they belong, in place of an older one."""
+    from triptych.report.training import write_training_report
+    from triptych_models.checkpoint import save_model
+
+    made = work / "model"
+    try:
+        save_model(model, made)
+        text = json.dumps(metrics, ensure_ascii=False, indent=1, allow_nan=False)
+        (made / "metrics.json").write_text(text + "\n", encoding="utf-8")
+        # safetensors makes files that only their owner may read.
+        shutil.copymode(made / "metrics.json", made / "model.safetensors")
+        write_training_report(made, metrics | {"name": out.resolve().name})
+        (out / _PUBLISHED_LAST).unlink(missing_ok=True)
+        shutil.rmtree(out / "plots", ignore_errors=True)
+        for path in sorted(made.iterdir(), key=lambda p: p.name == _PUBLISHED_LAST):
+            path.replace(out / path.name)
+        shutil.rmtree(out / _WORK)
+    except OSError as err:
+        raise OutputError(
+            f"cannot write: {err.strerror}", path=out, remedy="free some space, then run it again"
+        ) from err

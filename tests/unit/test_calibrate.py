@@ -1,0 +1,89 @@
+"""Temperature and thresholds, against what they should be and against trying everything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from triptych.learn.calibrate import best_thresholds, temperature_of
+
+
+def drawn(count: int = 20_000, labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that say exactly how likely each label is, and labels drawn accordingly."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (count, labels)).astype(np.float32)
+    return logits, (logits + rng.gumbel(size=logits.shape)).argmax(1)
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 3.0, 8.0])
+def test_a_known_scale_is_undone(scale: float) -> None:
+    logits, truth = drawn()
+    assert temperature_of(logits * np.float32(scale), truth) == pytest.approx(scale, rel=0.05)
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 4.0])
+def test_a_known_scale_of_several_labels_is_undone(scale: float) -> None:
+    logits, _ = drawn()
+    noise = np.random.default_rng(1).random(logits.shape)
+    truth = (noise < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    assert temperature_of(logits * np.float32(scale), truth) == pytest.approx(scale, rel=0.05)
+
+
+def test_the_highest_label_stays_the_highest() -> None:
+    logits, truth = drawn(50)
+    assert ((logits / temperature_of(logits, truth)).argmax(1) == logits.argmax(1)).all()
+
+
+def test_nothing_and_certainty_stay_in_bounds() -> None:
+    assert temperature_of(np.zeros((0, 3), np.float32), np.zeros(0)) == 1.0
+    sure = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]] * 1000
+    assert temperature_of(sure, np.array([0, 1, 2, 0])) >= 0.1
+    assert temperature_of(sure, np.array([1, 2, 0, 1])) <= 10.0001
+    assert temperature_of(np.zeros((4, 3), np.float32), np.array([0, 1, 2, 0])) > 0
+
+
+def test_huge_logits_overflow_nothing() -> None:
+    logits = np.array([[3e4, -3e4], [-3e4, 3e4], [3e4, 0]], np.float32)
+    assert np.isfinite(temperature_of(logits, np.array([0, 1, 1])))
+    assert np.isfinite(temperature_of(logits, np.array([[1, 0], [0, 1], [0, 1]])))
+
+
+def f1(truth: np.ndarray, said: np.ndarray) -> float:
+    return float(2 * (truth * said).sum() / max(1, truth.sum() + said.sum()))
+
+
+FEW = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0])
+
+
+@given(st.data(), st.integers(1, 12), st.integers(1, 3))
+def test_no_other_threshold_gives_a_better_f1(
+    data: st.DataObject, videos: int, labels: int
+) -> None:
+    scores = data.draw(hnp.arrays(np.float32, (videos, labels), elements=FEW.map(np.float32)))
+    truth = data.draw(hnp.arrays(np.int64, (videos, labels), elements=st.integers(0, 1)))
+    found = best_thresholds(scores, truth)
+    assert len(found) == labels
+    for label, least in enumerate(found):
+        assert 0 <= least <= 1
+        if not truth[:, label].any():
+            assert least == 0.5
+            continue
+        tried = [f1(truth[:, label], scores[:, label] >= at) for at in np.linspace(0, 1, 41)]
+        assert f1(truth[:, label], scores[:, label] >= least) == pytest.approx(max(tried))
+
+
+def test_a_threshold_lies_midway() -> None:
+    """So a score that rounds otherwise on another machine is still on its side."""
+    scores = np.array([[0.9], [0.6], [0.2], [0.1]], np.float32)
+    assert best_thresholds(scores, np.array([[1], [1], [0], [0]])) == pytest.approx((0.4,))
+    assert best_thresholds(scores, np.array([[1], [1], [1], [1]])) == pytest.approx((0.05,))
+
+
+@given(hnp.arrays(np.float32, (9, 1), elements=st.floats(0, 1, width=32)))
+def test_close_scores_are_told_apart(scores: np.ndarray) -> None:
+    truth = (scores >= np.median(scores)).astype(int)
+    (least,) = best_thresholds(scores, truth)
+    assert ((scores.astype(np.float64) >= least) == truth).all()

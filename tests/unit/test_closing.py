@@ -1,0 +1,92 @@
+"""What is printed at the end of a training and of an evaluation."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from metrics_factory import make_metrics
+from triptych.closing import print_evaluation, print_training
+
+
+def result(**more: Any) -> dict[str, Any]:
+    return {
+        "model": "out/m",
+        "name": "m",
+        "task": "single",
+        "labels": ["猫", "dog\x1b[31m"],
+        "split": "all",
+        "videos": 12,
+        "used": 10,
+        "failures": [{"path": "a.mp4", "stage": "open", "error": "no film", "remedy": "x"}],
+        "warnings": ["too easy"],
+        "seconds": 3.0,
+        "metrics": {"accuracy": 0.9, "AUROC": None},
+        "intervals": {"accuracy": [0.8, 1.0]},
+        "by_label": {
+            "猫": {"precision": 1.0, "recall": 0.8, "f1": 0.9, "support": 5},
+            "dog\x1b[31m": {"precision": 0.8, "recall": None, "f1": 0.9, "support": 5},
+        },
+        "confusion": [[4, 1], [0, 5]],
+        "compare": [],
+        **more,
+    }
+
+
+def evaluation(**more: Any) -> str:
+    stream = io.StringIO()
+    print_evaluation(result(**more), stream)
+    return stream.getvalue()
+
+
+def test_figures_labels_mistakes_and_failures_are_shown() -> None:
+    text = evaluation()
+    assert "m on 10 videos\n" in text
+    assert "0.900  (0.800 to 1.000)" in text
+    assert "猫 was taken for dog\\x1b[31m: 1 of 5" in text
+    assert "warning: too easy" in text
+    assert "failed: a.mp4: open: no film" in text
+    assert "10 of 12 videos used, in 3.0 s" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ([0.02, 0.2], "a clear difference"),
+        ([-0.02, 0.2], "no clear difference"),
+        (None, "+0.100\n"),
+    ],
+)
+def test_models_stand_side_by_side(interval: list[float] | None, said: str) -> None:
+    other = {"name": "n", "metrics": {"accuracy": 0.8}, "intervals": {}}
+    other |= {"difference": {"difference": 0.1, "interval": interval}}
+    text = evaluation(compare=[other])
+    assert "accuracy of m less that of n: +0.100" in text and said in text
+    assert "0.800" in text
+
+
+def test_a_test_split_is_named() -> None:
+    assert "m on 10 videos of the test split" in evaluation(split="test")
+
+
+def test_without_a_single_video_only_failures_are_shown() -> None:
+    text = evaluation(used=0, metrics={}, intervals={}, by_label={}, confusion=[])
+    assert "failed: a.mp4" in text and "precision" not in text
+
+
+@pytest.mark.parametrize("task", ["single", "multi", "regression"])
+def test_a_training_shows_each_split_and_where_the_report_is(task: Any) -> None:
+    stream = io.StringIO()
+    print_training(result(metrics=make_metrics(task=task)), stream)
+    text = stream.getvalue()
+    assert "validation, 70 videos" in text and "test, 70 videos" in text
+    assert text.endswith("open out/m/report.html\n")
+
+
+def test_many_labels_are_cut_short() -> None:
+    rates = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    text = evaluation(by_label={f"label {i}": rates for i in range(50)})
+    assert "and 10 more labels (--json)" in text
