@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -191,29 +192,15 @@ def grid(label: str) -> tuple[Study, Study]:
         label: "color" or "digit".
     """
     rows = {Path(r["path"]).stem: r for r in _rows(SHARED_DATA / "grid_s1" / "labels.csv")}
-    clips = sorted((SHARED_DATA / "grid_s1" / "video").glob("*.mpg"))
     labels = tuple(sorted({r[label] for r in rows.values()}))
     studies = []
     for noisy in (False, True):
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "clips"
-            folder.mkdir()
-            for number, clip in enumerate(clips):
-                target = folder / f"{clip.stem}.mkv"
-                _remuxed(clip, target, noise_seed=number if noisy else None)
-            sources = [
-                replace(s, extra=(("label", rows[s.path.stem][label]),))
-                for s in find_sources([folder], out=Path(scratch) / "out")
-            ]
-            names, examples = _from_clips(sources, step_s=0.25)
-        stems = [Path(n).stem for n in names]
+        stems, examples = _grid_clips(noisy)
         truth = np.array([labels.index(rows[s][label]) for s in stems])
+        pairs = zip(examples, truth, strict=True)
         studies.append(
             Study(
-                examples=tuple(
-                    replace(e, target=int(y), words=())
-                    for e, y in zip(examples, truth, strict=True)
-                ),
+                examples=tuple(replace(e, target=int(y), words=()) for e, y in pairs),
                 truth=truth,
                 labels=labels,
                 groups=np.array(stems),
@@ -222,6 +209,22 @@ def grid(label: str) -> tuple[Study, Study]:
             )
         )
     return studies[0], studies[1]
+
+
+@functools.cache
+def _grid_clips(noisy: bool) -> tuple[list[str], list[Example]]:
+    """Names and features of the clips, which are the same for every label."""
+    clips = sorted((SHARED_DATA / "grid_s1" / "video").glob("*.mpg"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "clips"
+        folder.mkdir()
+        for number, clip in enumerate(clips):
+            target = folder / f"{clip.stem}.mkv"
+            _remuxed(clip, target, noise_seed=number if noisy else None)
+        found = find_sources([folder], out=Path(scratch) / "out")
+        sources = [replace(s, extra=(("label", str(i % 2)),)) for i, s in enumerate(found)]
+        names, examples = _from_clips(sources, step_s=0.25)
+    return [Path(n).stem for n in names], examples
 
 
 def _remuxed(clip: Path, target: Path, *, noise_seed: int | None) -> None:

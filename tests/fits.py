@@ -92,5 +92,9 @@ def check(metrics: dict[str, Any]) -> None:
     assert {row["member"] for row in metrics["history"]} == set(range(members))
     for row in metrics["history"]:
         assert row.keys() >= {"member", "epoch", "train_loss", "valid_loss", "valid_score"}
+    if metrics["modality_weights"] is not None:
+        of = {track["modality"] for track in metrics["features"].values()}
+        assert set(metrics["modality_weights"]) == of
+        assert all(0 < weight < 100 for weight in metrics["modality_weights"].values())
     if metrics["calibration"] is not None:
         assert metrics["calibration"].keys() == {"temperature", "ece_before", "ece_after"}

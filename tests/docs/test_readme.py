@@ -125,6 +125,10 @@ def test_training_keeps_its_word(home: Path) -> None:
     for name in ("report.html", "README.md", "metrics.json", *MODEL_FILES):
         assert (home / "model" / name).is_file()
         assert f"`{name}`" in page
+    schema = text_of("docs/schema.md")
+    for name in ("metrics.json", "config.json", "labels.json"):
+        written = json.loads((home / "model" / name).read_text("utf-8"))
+        assert [key for key in written if f"`{key}`" not in schema] == [], name
     pictures = {path.stem for path in (home / "model" / "plots").iterdir()}
     assert pictures == {"confusion", "reliability", "ablation", "curves"}
     found = json.loads((home / "out3" / "bunny.mp4" / "analysis.json").read_text("utf-8"))

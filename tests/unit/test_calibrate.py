@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from triptych.learn.calibrate import best_thresholds, temperature_of
+from triptych.learn.calibrate import best_thresholds, modality_weights, temperature_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(count: int = 20_000, labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -30,6 +34,45 @@ def test_a_known_scale_of_several_labels_is_undone(scale: float) -> None:
     noise = np.random.default_rng(1).random(logits.shape)
     truth = (noise < 1 / (1 + np.exp(-logits))).astype(np.float32)
     assert temperature_of(logits * np.float32(scale), truth) == pytest.approx(scale, rel=0.05)
+
+
+def of_two(
+    task: Any = "single", *, videos: int = 300
+) -> tuple[dict[str, np.ndarray], np.ndarray, Any]:
+    """Evidence that says how likely labels are, evidence that is noise, and the truth."""
+    logits, truth = drawn(videos, 3)
+    noise = np.random.default_rng(7).normal(0, 3, logits.shape).astype(np.float32)
+    if task == "multi":
+        truth = (np.random.default_rng(8).random(logits.shape) < 1 / (1 + np.exp(-logits))) * 1.0
+    if task == "regression":
+        logits, noise = logits[:, :1], noise[:, :1]
+        truth = logits[:, 0] + np.random.default_rng(9).normal(0, 0.3, len(logits))
+    return {"good": logits, "noise": noise}, np.zeros_like(logits), truth
+
+
+@pytest.mark.parametrize("task", ["single", "multi", "regression"])
+def test_evidence_that_is_noise_is_turned_down(task: Any) -> None:
+    parts, bias, truth = of_two(task)
+    weights = modality_weights(parts, bias, truth, task=task)
+    assert list(weights) == ["good", "noise"]
+    assert weights["good"] == pytest.approx(1.0, abs=0.25)
+    assert 0 < weights["noise"] < 0.15
+    assert weights == modality_weights(parts, bias, truth, task=task)
+
+
+def test_few_videos_say_little_of_a_modality() -> None:
+    parts, bias, truth = of_two(videos=300)
+    few = {m: v[:3] for m, v in parts.items()}
+    weights = modality_weights(few, bias[:3], truth[:3], task="single")
+    assert all(0.2 < weight < 3 for weight in weights.values())
+    assert modality_weights({"good": parts["good"]}, bias, truth, task="single") == {"good": 1.0}
+
+
+def test_a_bias_is_no_evidence() -> None:
+    parts, bias, truth = of_two()
+    halves = {"a": parts["good"] * np.float32(0.5), "b": parts["noise"]}
+    weights = modality_weights(halves, bias + parts["good"] * np.float32(0.5), truth, task="single")
+    assert weights["a"] == pytest.approx(1.0, abs=0.3) and weights["b"] < 0.15
 
 
 def test_the_highest_label_stays_the_highest() -> None:

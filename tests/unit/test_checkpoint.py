@@ -87,6 +87,29 @@ def test_a_model_that_cannot_be_written_leaves_the_one_before(folder: Path) -> N
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_model_that_is_half_written_is_no_model(
+    folder: Path, done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never the weights of one and the labels of another."""
+    whole, moved = Path.replace, []
+
+    def full_disk(self: Path, target: Path) -> Path:
+        if len(moved) == done:
+            raise OSError(28, "No space left on device")
+        moved.append(target)
+        return whole(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full_disk)
+        with pytest.raises(OSError, match="No space"):
+            save_model(trained_model(labels=("x", "y", "z")), folder)
+    refused(folder, r"no config\.json")
+    assert not any(p.name.startswith(".") for p in folder.iterdir())
+    save_model(trained_model(labels=("x", "y", "z")), folder)
+    assert load_model(folder).labels == ("x", "y", "z")
+
+
 def test_members_speak_together() -> None:
     model, some = trained_model(members=3, temperature=2.0), [example(i) for i in range(4)]
     each = np.stack([forward_all(m, some).numpy() for m in model.members])

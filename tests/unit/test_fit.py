@@ -120,6 +120,20 @@ def test_given_splits_are_kept() -> None:
     assert found.metrics["data"]["splits"] == {"train": 14, "test": 4}
 
 
+def test_what_is_validated_on_is_not_learned() -> None:
+    """Of one modality, which needs no weight, and of one epoch, so that nothing is chosen."""
+    some = videos(18, tracks={"image": 6})
+    splits = ["train"] * 12 + ["valid"] * 6
+    wild = [
+        v if s == "train" else replace(v, target=0, values={"image": v.values["image"] * 9})
+        for v, s in zip(some, splits, strict=True)
+    ]
+    options = replace(QUICK, epochs=1)
+    first, other = (fitted(e, splits=splits, options=options) for e in (some, wild))
+    assert state_of(first.model.members[0]) == state_of(other.model.members[0])
+    assert first.metrics["splits"] != other.metrics["splits"]
+
+
 def test_what_is_learned_depends_on_no_test_video() -> None:
     some = videos(18)
     splits = ["train"] * 12 + ["test"] * 6

@@ -131,7 +131,9 @@ def test_ablation_shows_what_a_modality_is_worth() -> None:
     some = told([i % 3 for i in range(60)], strength={"image": 4.0, "audio": 0.0}, tracks=TWO)
     for share in (0.3, 0.0):
         options = replace(QUICK, epochs=10, test_share=share)
-        found = fitted(some, options=options).metrics["ablation"]
+        metrics = fitted(some, options=options).metrics
+        assert metrics["modality_weights"]["audio"] < metrics["modality_weights"]["image"]
+        found = metrics["ablation"]
         assert found["metric"] == "accuracy"
         assert found["split"] == ("test" if share else "validation")
         assert set(found["without"]) == set(found["alone"]) == {"image", "audio"}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from toys import MODALITIES, SHORT, TRACKS, answer, example, lively, small
+from triptych_models.baselines import build
 from triptych_models.batches import Example
 from triptych_models.heads import EvidenceHead, SharedDropout
 from triptych_models.train import fit
@@ -108,6 +109,21 @@ def test_importance_is_learned_from_what_people_judged() -> None:
     loud = np.stack([v.values["audio"][:, 0] for v in videos])
     assert said[loud > 0.3].mean() > 0.6 and said[loud < -0.3].mean() < 0.4
     assert ((said > 0.5) == (loud > 0))[np.abs(loud) > 0.3].mean() > 0.85
+
+
+@pytest.mark.parametrize("model_type", ["fusion", "linear"])
+def test_modalities_that_are_weighed_count_that_much(model_type: str) -> None:
+    made = lively(build(model_type, TRACKS, modalities=MODALITIES, outputs=3))
+    videos = [example(i, share=0.7) for i in range(4)]
+    before = answer(made, videos)
+    weights = {m: 0.25 * i for i, m in enumerate(sorted(before.parts))}
+    made.weigh_modalities(weights)
+    after = answer(made, videos)
+    bias = before.logits - sum(before.parts.values())
+    for modality, part in before.parts.items():
+        torch.testing.assert_close(after.parts[modality], weights[modality] * part)
+    torch.testing.assert_close(after.logits, bias + sum(after.parts.values()))
+    torch.testing.assert_close(after.evidence["text"], weights["text"] * before.evidence["text"])
 
 
 def test_dropout_is_off_when_not_training() -> None:
