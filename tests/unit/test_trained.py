@@ -18,7 +18,8 @@ from triptych.records import Prediction, Thumbnails, Timeline
 from triptych_models.baselines import build
 from triptych_models.checkpoint import TrainedModel, save_model
 
-TRACKS = {"image": ("image", 6), "audio": ("audio", 4), "speech": ("audio", 3)}
+# No track of sound is called as its modality is.
+TRACKS = {"image": ("image", 6), "sound_tags": ("audio", 4), "speech": ("audio", 3)}
 NOTHING = Thumbnails(jpeg=(), pts_s=np.zeros(0))
 RNG = np.random.default_rng(3)
 
@@ -90,7 +91,7 @@ def test_scores_are_those_of_many_videos_at_once() -> None:
 def test_a_modality_that_is_missing_has_no_say() -> None:
     found = predicted(model(), line(9, without=("image",)))
     assert all(r.contributions.get("image", 0.0) == 0.0 for r in found.ranked)
-    nothing = predicted(model(), line(9, without=("image", "audio", "speech")))
+    nothing = predicted(model(), line(9, without=("image", "sound_tags", "speech")))
     assert not nothing.step_present.any()
     assert all(
         abs(r.contributions["audio"]) < 1e-6 and "prior" in r.contributions for r in nothing.ranked

@@ -30,9 +30,9 @@ def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel
     Args:
         timeline: what the model read.
         explanation: what it made of it.
-        model: for its name, its labels, and which modality its tracks belong to.
+        model: for its name and its labels.
     """
-    parts = _by_modality(explanation, model)
+    parts = _by_modality(explanation)
     labels = tuple(model.labels) or (VALUE,)
     scores = np.asarray(explanation.scores, np.float32)
     thresholds = model.thresholds or (_EVEN,) * len(labels)
@@ -56,11 +56,8 @@ def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel
     )
 
 
-def _by_modality(explanation: Explanation, model: TrainedModel) -> dict[str, Floats]:
+def _by_modality(explanation: Explanation) -> dict[str, Floats]:
     """Modality -> its part of each label's logit, (L,); together they are the logits."""
-    parts: dict[str, Floats] = {}
-    for track, steps in explanation.contributions.items():
-        modality = str(model.tracks[track]["modality"])
-        whole = np.asarray(steps, np.float32).sum(axis=0)
-        parts[modality] = parts[modality] + whole if modality in parts else whole
+    said = explanation.contributions.items()
+    parts = {modality: np.asarray(steps, np.float32).sum(axis=0) for modality, steps in said}
     return parts | {PRIOR: np.asarray(explanation.bias, np.float32)}
