@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from triptych.decode.picture import scaled_size
+from triptych.decode.lane import scaled_size
 from triptych.decode.sampling import Sampler, nearest_frames
 
 TOLERANCE_S = 1e-6  # a frame that begins this much late is still on screen

@@ -16,8 +16,10 @@ from triptych_models.losses import default_loss, label_loss
 __all__ = ["best_thresholds", "modality_weights", "temperature_of"]
 
 _TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 161))
-
-
+# A few videos that are all right would make a model as sure as can be: the logarithm of the
+# temperature has a normal prior with this deviation.
+_DEVIATION = 0.5
+_FEWEST = 50  # videos that say what a modality is worth
 _STEPS = 300
 
 
@@ -28,7 +30,7 @@ def modality_weights(
 
     A modality that the training videos make look better than it is, few and alike as they are,
     is turned down here. Weights stay near their common size unless the videos speak against it:
-    their logarithms have a normal prior with deviation 1.
+    their logarithms have a normal prior with deviation 1. Of few videos nothing is concluded.
 
     Args:
         parts: modality -> evidence (N, L).
@@ -37,7 +39,7 @@ def modality_weights(
         task: what the truth is.
     """
     names = sorted(parts)
-    if len(names) < 2:
+    if len(names) < 2 or len(bias) < _FEWEST:
         return dict.fromkeys(names, 1.0)
     kind = torch.int64 if task == "single" else torch.float32
     target, rest = torch.tensor(truth, dtype=kind), torch.from_numpy(bias)
@@ -62,12 +64,13 @@ def temperature_of(logits: Floats, truth: npt.NDArray[Any]) -> float:
         truth: class indices (N,), or 0 and 1 (N, L).
 
     Returns:
-        Between 0.1 and 10; 1 where there is nothing to learn it from.
+        Between 0.1 and 10; 1 where there is nothing to learn it from, near 1 where there is little.
     """
     if not len(logits):
         return 1.0
-    losses = [_surprise(logits / t, truth) for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+    losses = np.array([_surprise(logits / t, truth) for t in _TEMPERATURES])
+    far = (np.log(_TEMPERATURES) / _DEVIATION) ** 2 / 2
+    return float(_TEMPERATURES[int(np.argmin(losses + far / len(logits)))])
 
 
 def _surprise(logits: Floats, truth: npt.NDArray[Any]) -> float:
