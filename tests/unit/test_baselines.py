@@ -109,6 +109,18 @@ def test_masked_rows_change_nothing(model_type: str) -> None:
     )
 
 
+@pytest.mark.parametrize("model_type", ["gated", "attention", "linear"])
+def test_what_was_learned_of_a_track_that_is_absent_has_no_say(model_type: str) -> None:
+    model = lively(made(model_type))
+    hidden = [e.without(["speech"]) for e in videos(5)]
+    before = answer(model, hidden).logits
+    changed = [v for k, v in model.state_dict().items() if "speech" in k.split(".")]
+    for weights in changed:
+        weights.uniform_(-3, 3)
+    assert len(changed) >= 3
+    torch.testing.assert_close(answer(model, hidden).logits, before)
+
+
 @pytest.mark.parametrize(
     "model_type", ["gated", "attention", "linear", "only-audio", "bag-of-words", "tfidf"]
 )
@@ -212,7 +224,8 @@ def test_a_bag_of_words_counts_no_word_twice() -> None:
 
 def test_rare_words_weigh_more() -> None:
     model = made("tfidf")
-    model.prepare([example(i, words=("the", "cat") if i else ("the", "dog")) for i in range(10)])
+    cat, dog = ("the", "cat", "cat"), ("the", "dog", "the")
+    model.prepare([example(i, words=cat if i else dog) for i in range(10)])
     worded(model)
     counts = {"the": 10, "cat": 9, "dog": 1}
     for word, count in counts.items():

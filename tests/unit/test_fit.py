@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from fits import OF, QUICK, check, fitted, measured, several, videos
-from toys import MODALITIES, TRACKS, state_of
+from toys import MODALITIES, TRACKS, TWO, state_of, told
 from triptych.errors import UsageError
 from triptych.learn import fit as fitting
 from triptych_models.baselines import MODEL_TYPES, build
 from triptych_models.checkpoint import load_model, save_model
 from triptych_models.losses import FITTING, LOSSES
+from triptych_models.metrics import evaluate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,6 +39,30 @@ def test_near_separable_labels_are_learned() -> None:
     fresh = videos(60, seed=9)
     said = found.model.scores(fresh).argmax(1)
     assert (said == [e.target for e in fresh]).mean() > 0.9
+
+
+def test_the_model_is_as_sure_as_it_is_right() -> None:
+    """The temperature is that of the videos that members were checked on."""
+    found = fitted(videos(48, strength=1.0), options=replace(QUICK, epochs=8, test_share=0.0))
+    calibration = found.metrics["calibration"]
+    assert found.model.temperature == calibration["temperature"] != 1.0
+    figures = found.metrics["splits"]["validation"]["metrics"]
+    assert figures["ece"] == pytest.approx(calibration["ece_after"])
+    assert calibration["ece_before"] != calibration["ece_after"]
+
+
+def test_what_was_judged_is_what_is_saved(tmp_path: Path) -> None:
+    """With its weights of modalities and its temperature: one member has one set of figures."""
+    kinds = [i % 3 for i in range(100)]
+    some = told(kinds, strength={"image": 1.5, "audio": 0.0}, tracks=TWO)
+    found = fitted(some, splits=["train"] * 30 + ["valid"] * 70, options=replace(QUICK, epochs=8))
+    weights = found.metrics["modality_weights"]
+    assert weights["audio"] < 1 and weights["image"] > 1.2
+    save_model(found.model, tmp_path)
+    scores = load_model(tmp_path).scores(some[30:])
+    again = evaluate("single", kinds[30:], scores, labels=found.model.labels, resamples=0)
+    figures = found.metrics["splits"]["validation"]["metrics"]
+    assert again["metrics"] == pytest.approx(figures, abs=1e-6)
 
 
 def test_the_fusion_model_learns_them_too(monkeypatch: pytest.MonkeyPatch) -> None:

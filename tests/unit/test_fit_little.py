@@ -128,7 +128,7 @@ def test_videos_with_other_modalities_than_the_rest() -> None:
 
 def test_ablation_shows_what_a_modality_is_worth() -> None:
     """The picture tells all, the sound nothing."""
-    some = told([i % 3 for i in range(60)], strength={"image": 4.0, "audio": 0.0}, tracks=TWO)
+    some = told([i % 3 for i in range(90)], strength={"image": 4.0, "audio": 0.0}, tracks=TWO)
     for share in (0.3, 0.0):
         options = replace(QUICK, epochs=10, test_share=share)
         metrics = fitted(some, options=options).metrics
@@ -153,7 +153,11 @@ def test_ablation_begins_with_the_figure_of_its_split() -> None:
 
 
 def test_a_seed_gives_the_same_and_another_seed_another() -> None:
-    models = [fitted(videos(12), options=replace(QUICK, seed=s, epochs=1)) for s in (1, 1, 2)]
+    splits = ["train"] * 8 + ["valid"] * 4  # that the seed has no hand in
+    models = [
+        fitted(videos(12), splits=splits, options=replace(QUICK, seed=s, epochs=1, test_share=0.0))
+        for s in (1, 1, 2)
+    ]
     states = [[state_of(m) for m in found.model.members] for found in models]
     assert states[0] == states[1] != states[2]
     figures = [found.metrics["splits"] for found in models]
