@@ -59,7 +59,7 @@ def _mosi_steps(
     widths = {t: train[0].values[t].shape[1] for t in tracks}
     modalities = {t: t for t in tracks}
     torch.manual_seed(seed)
-    extra = {"context": MOSI_CONTEXT} if model_type == "fusion" else {}
+    extra = {"context": MOSI_CONTEXT, "depth": 1} if model_type == "fusion" else {}
     model = build(model_type, widths, modalities=modalities, outputs=2, **extra)
     recipe = replace(MOSI_RECIPE, seed=seed)
     fit(model, train, task="single", modalities=modalities, recipe=recipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ def triptych(
 @contextlib.contextmanager
 def started(*arguments: object, cache: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """The command in a session of its own; nothing of it is left afterwards."""
+    # In a shell's background Ctrl-C is ignored, and a child inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,

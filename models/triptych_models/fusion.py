@@ -111,7 +111,7 @@ class Fusion(nn.Module):
         *,
         outputs: int,
         width: int = 128,
-        depth: int = 1,
+        depth: int = 2,
         heads: int = 4,
         bottlenecks: int = 4,
         dropout: float = 0.5,
@@ -124,7 +124,8 @@ class Fusion(nn.Module):
             modalities: track -> modality; tracks of one modality share their tokens.
             outputs: labels, or 1 for regression.
             width: of the tokens.
-            depth: layers of exchange.
+            depth: layers of attention; what one of them puts into the bottlenecks the next one reads,
+                so exchange takes two.
             heads: of attention.
             bottlenecks: K.
             dropout: on features and on tokens.

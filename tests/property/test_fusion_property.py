@@ -21,7 +21,7 @@ from triptych_models.train import forward_all
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLOSE = {"atol": 2e-4, "rtol": 1e-4}
-few = settings(max_examples=25)
+few = settings(max_examples=settings().max_examples // 4)  # each runs models
 SEEDS = st.integers(0, 2**31)
 
 

@@ -52,7 +52,7 @@ def exchange_of(options: TrainConfig, *, videos: int) -> dict[str, Any]:
     """
     if options.model_type != "fusion" and not options.model_type.startswith("only-"):
         return {}
-    return {"depth": int(videos >= _MANY)}
+    return {"depth": 2 if videos >= _MANY else 0}
 
 
 def recipe_for(options: TrainConfig, *, videos: int) -> Recipe:
