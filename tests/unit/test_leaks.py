@@ -113,3 +113,10 @@ def test_targets() -> None:
     assert target_of(Item(source=TEN[0].source, value=2.5), (), task="regression") == 2.5
     with pytest.raises(ValueError, match="not in"):
         target_of(TEN[1], ("a", "c"), task="single")
+
+
+def test_one_giant_group_is_never_all_that_is_left() -> None:
+    groups = ["giant"] * 100 + ["b"] * 10 + ["c"] * 10
+    items = [item(f"{i}.mp4", "ab"[i % 2]) for i in range(len(groups))]
+    splits = split_names(videos(*items), groups, options=TrainConfig())
+    assert len({g for g, s in zip(groups, splits, strict=True) if s != "test"}) > 1

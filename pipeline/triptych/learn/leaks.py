@@ -32,7 +32,10 @@ def split_names(dataset: Dataset, groups: Sequence[str], *, options: TrainConfig
     whose = [groups[i] for i in free]
     if len(set(whose)) <= 2:  # one to learn from and one to check with: none to spare
         return splits
-    _, test = hold_out(_truth(dataset)[free], whose, share=options.test_share, seed=options.seed)
+    kept, test = hold_out(_truth(dataset)[free], whose, share=options.test_share, seed=options.seed)
+    # A group that is most of the data would be all that is left, with none to check on.
+    if len({whose[i] for i in kept}) < 2 and "valid" not in splits:
+        return splits
     for i in test:
         splits[free[i]] = "test"
     return splits
