@@ -124,7 +124,7 @@ class Fusion(nn.Module):
             modalities: track -> modality; tracks of one modality share their tokens.
             outputs: labels, or 1 for regression.
             width: of the tokens.
-            depth: layers of attention; what one of them puts into the bottlenecks the next one reads,
+            depth: layers of attention; the next one reads what one has put into the bottlenecks,
                 so exchange takes two.
             heads: of attention.
             bottlenecks: K.

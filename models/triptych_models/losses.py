@@ -81,7 +81,7 @@ def total_loss(
     """Loss of all modalities together, of each by itself, and of steps where they are judged.
 
     The loss of each modality by itself keeps one that learns fast from leaving the others
-    untrained (docs/decisions.md compares it with gradient modulation).
+    untrained.
 
     Args:
         output: of the model.

@@ -47,8 +47,7 @@ class Fitted:
 def exchange_of(options: TrainConfig, *, videos: int) -> dict[str, Any]:
     """Options of the model's class for so many videos to learn from.
 
-    With few of them modalities do not learn what to tell each other, and what one has learned by
-    heart spoils the others: there the fusion model only adds evidence up.
+    With few of them attention learns by heart: there the fusion model only adds evidence up.
     """
     if options.model_type != "fusion" and not options.model_type.startswith("only-"):
         return {}
