@@ -33,8 +33,9 @@ from measure import machine, summary, versions
 
 from triptych.config import TrainConfig
 from triptych.extract.specs import BUILTIN
+from triptych.fuse.trained import scored
 from triptych.learn.fit import fit_model
-from triptych.learn.splits import grouped_folds
+from triptych.learn.splits import grouped_folds, with_test
 from triptych_models.batches import Example
 
 BASELINES = ("linear", "gated", "attention")
@@ -266,20 +267,25 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
             )
         )
     torch.set_num_threads(1)
+    options, groups = TrainConfig(), [e.name for e in examples]
+    splits = with_test(
+        ["train"] * 1000, [e.target for e in examples], groups, share=options.test_share
+    )
     began = time.perf_counter()
     fitted = fit_model(
         examples,
-        groups=[str(i) for i in range(1000)],
-        splits=["train"] * 1000,
+        groups=groups,
+        splits=splits,
         labels=list("abcde"),
         task="single",
         modalities=modalities,
-        options=TrainConfig(test_share=0),
+        options=options,
+        workers=0,
     )
     training_s = time.perf_counter() - began
-    fitted.model.scores(examples[:64])
+    scored(fitted.model, examples[:64])
     began = time.perf_counter()
-    fitted.model.scores(examples)
+    scored(fitted.model, examples)
     return {
         "training_s": round(training_s, 2),
         "videos_per_s": round(1000 / (time.perf_counter() - began), 1),
@@ -314,7 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--study", choices=STUDIES, action="append")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--members", type=int, default=5, help="validation folds of each training")
+    parser.add_argument("--members", type=int, default=0, help="validation folds of each training")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", action="append", help="a row of the table; may be repeated")
     parser.add_argument("--json", type=Path)

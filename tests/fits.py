@@ -12,6 +12,7 @@ import numpy as np
 from toys import MODALITIES, TWO, told
 from triptych.config import TrainConfig
 from triptych.learn.fit import Fitted, fit_model
+from triptych.learn.splits import with_test
 from triptych_models.batches import Example
 
 QUICK = TrainConfig(model_type="linear", epochs=4, folds=2)
@@ -32,10 +33,15 @@ def fitted(
     options: TrainConfig = QUICK,
     **more: Any,
 ) -> Fitted:
+    groups = groups if groups is not None else [e.name for e in examples]
+    if splits is None:
+        truth = np.array([e.target for e in examples])
+        every = ["train"] * len(examples)
+        splits = with_test(every, truth, groups, share=options.test_share, seed=options.seed)
     return fit_model(
         examples,
-        groups=groups if groups is not None else [e.name for e in examples],
-        splits=splits or [""] * len(examples),
+        groups=groups,
+        splits=splits,
         labels=() if task == "regression" else labels,
         task=task,
         modalities=MODALITIES,

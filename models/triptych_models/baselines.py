@@ -50,10 +50,11 @@ class _Baseline(nn.Module):
 
     def means(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Mean features (B, D) of each track, and whether it is there (B, 1)."""
+        here = batch.present
         rows = {
-            t: _pooled(self.standardize[t](batch.values[t]), batch.present[t]) for t in self.tracks
+            t: _pooled(self.standardize[t](batch.values[t], here[t]), here[t]) for t in self.tracks
         }
-        return rows, {t: batch.present[t].any(1, keepdim=True) for t in self.tracks}
+        return rows, {t: here[t].any(1, keepdim=True) for t in self.tracks}
 
 
 def _said(logits: Tensor) -> Output:
@@ -85,10 +86,10 @@ class MeanLinear(_Baseline):
         evidence: dict[str, Tensor] = {}
         steps: Tensor | float = 0.0
         for track, line in self.lines.items():
-            keep = batch.present[track][..., None].float()
-            said = line(self.standardize[track](batch.values[track])) * keep
+            here = batch.present[track]
+            said = line(self.standardize[track](batch.values[track], here))
             steps, modality = steps + said, self.modalities[track]
-            share = said / keep.sum(1, keepdim=True).clamp(min=1)
+            share = said / here.sum(1).clamp(min=1)[:, None, None]
             evidence[modality] = evidence.get(modality, 0.0) + share
         parts = {m: v.sum(1) for m, v in evidence.items()}
         return Output(

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from triptych_models.baselines import build
 from triptych_models.batches import MAX_STEPS, Example, Task, collate, shorten
 from triptych_models.heads import Output
-from triptych_models.train import forward_all
+from triptych_models.train import mean_logits
 
 __all__ = ["CheckpointError", "Explanation", "TrainedModel", "load_model", "save_model"]
 
@@ -92,7 +92,7 @@ class TrainedModel:
 
     def logits(self, examples: Sequence[Example]) -> Tensor:
         """Mean of the members' logits (N, L), before calibration."""
-        return torch.stack([forward_all(m, examples) for m in self.members]).mean(0)
+        return mean_logits(self.members, examples)
 
     def scores(self, examples: Sequence[Example]) -> Floats:
         """Calibrated probabilities (N, L), or (N, 1) values of a regression."""

@@ -1,10 +1,10 @@
 """The temporal fusion model: steps of every track in, labels and their reasons out.
 
 Each track is standardised and projected; tracks of one modality add up to one token a step, which
-is given its time in seconds. In every layer a modality attends to itself over time and to a few
-bottleneck tokens; those, averaged over the modalities that are present, are all that modalities
-tell each other (Nagrani et al., Attention Bottlenecks for
-Multimodal Fusion, NeurIPS 2021). The head adds evidence up (see `heads`).
+is given its time in seconds. In every layer a few bottleneck tokens attend to each modality and
+are averaged over those that are present; then each modality attends to itself over time and to
+them. They are all that modalities tell each other (after Nagrani et al., Attention Bottlenecks
+for Multimodal Fusion, NeurIPS 2021). The head adds evidence up (see `heads`).
 
 In shapes, B = videos, T = time steps, D = width, K = bottleneck tokens, L = labels.
 """
@@ -51,8 +51,11 @@ class Standardize(nn.Module):
         # A column that never changes in training carries nothing: it must not explode later.
         self.scale.copy_(torch.where(deviation > 1e-6, 1.0 / deviation.clamp(min=1e-6), 0.0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return ((x - self.mean) * self.scale).clamp(-_LIMIT, _LIMIT)
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """Args: x (B, T, D); present (B, T), where the result is not zero."""
+        # In place: the widest tensors of the model, and making them anew took a third of training.
+        moved = torch.sub(x, self.mean).mul_(self.scale).clamp_(-_LIMIT, _LIMIT)
+        return moved.masked_fill_(~present[..., None], 0.0)
 
 
 class TimeEncoding(nn.Module):
@@ -79,7 +82,7 @@ class _Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm_in, self.norm_mid = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
+        self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.feed = nn.Sequential(
             nn.Linear(width, 2 * width),
@@ -89,16 +92,27 @@ class _Block(nn.Module):
         )
         self.dropout = SharedDropout(dropout)
 
-    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
-        """Args: x (B, N, D); keep (B, N), at least one True in a row."""
-        rows, count, width = x.shape
-        split = self.query_key_value(self.norm_in(x)).view(rows, count, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
+    def offered(self, x: Tensor) -> Tensor:
+        """What tokens (B, N, D) show to those that attend to them (B, N, 2D)."""
+        shown: Tensor = self.key_value(self.norm_in(x))
+        return shown
+
+    def attend(self, x: Tensor, offered: Tensor, keep: Tensor) -> Tensor:
+        """Args: x (B, N, D); offered (B, M, 2D); keep (B, M), at least one True in a row."""
+        query = self._split(self.query(self.norm_in(x)))
+        key, value = (self._split(part) for part in offered.chunk(2, -1))
         attended = F.scaled_dot_product_attention(query, key, value, keep[:, None, None, :])
-        attended = attended.transpose(1, 2).reshape(rows, count, width)
-        x = x + self.dropout(self.out(attended))
+        heard: Tensor = x + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+        return heard
+
+    def forward(self, x: Tensor, offered: Tensor, keep: Tensor) -> Tensor:
+        """Attend, and work on what was heard; arguments of `attend`."""
+        x = self.attend(x, offered, keep)
         fed: Tensor = x + self.dropout(self.feed(self.norm_mid(x)))
         return fed
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Fusion(nn.Module):
@@ -111,7 +125,7 @@ class Fusion(nn.Module):
         *,
         outputs: int,
         width: int = 128,
-        depth: int = 2,
+        depth: int = 1,
         heads: int = 4,
         bottlenecks: int = 4,
         dropout: float = 0.5,
@@ -124,8 +138,7 @@ class Fusion(nn.Module):
             modalities: track -> modality; tracks of one modality share their tokens.
             outputs: labels, or 1 for regression.
             width: of the tokens.
-            depth: layers of attention; the next one reads what one has put into the bottlenecks,
-                so exchange takes two.
+            depth: layers of attention; without any, modalities only add their evidence up.
             heads: of attention.
             bottlenecks: K.
             dropout: on features and on tokens.
@@ -164,7 +177,7 @@ class Fusion(nn.Module):
         present: dict[str, Tensor] = {}
         for track, modality in self.modalities.items():
             here = batch.present[track]
-            features[track] = self.standardize[track](batch.values[track]) * here[..., None]
+            features[track] = self.standardize[track](batch.values[track], here)
             seen = self.project[track](self.dropout(features[track])) * here[..., None]
             tokens[modality] = tokens.get(modality, 0.0) + seen
             present[modality] = present.get(modality, torch.zeros_like(here)) | here
@@ -176,17 +189,17 @@ class Fusion(nn.Module):
         self, tokens: dict[str, Tensor], present: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         shared = self.bottleneck.expand(len(next(iter(tokens.values()))), -1, -1)
-        count = shared.shape[1]
-        always = torch.ones(shared.shape[:2], dtype=torch.bool, device=shared.device)
+        keep = {m: F.pad(here, (shared.shape[1], 0), value=True) for m, here in present.items()}
         for layer in self.layers:
+            own = {m: block.offered(tokens[m]) for m, block in layer.items()}  # type: ignore[operator]
             told, tellers = torch.zeros_like(shared), torch.zeros_like(shared[:, :1, :1])
             for modality, block in layer.items():  # type: ignore[operator]
-                both = block(
-                    torch.cat([shared, tokens[modality]], 1),
-                    torch.cat([always, present[modality]], 1),
-                )
+                offered = torch.cat([block.offered(shared), own[modality]], 1)
                 here = present[modality].any(1).to(shared.dtype)[:, None, None]
-                told, tellers = told + both[:, :count] * here, tellers + here
-                tokens = tokens | {modality: both[:, count:]}
+                told = told + block.attend(shared, offered, keep[modality]) * here
+                tellers = tellers + here
             shared = torch.where(tellers > 0, told / tellers.clamp(min=1), shared)
+            for modality, block in layer.items():  # type: ignore[operator]
+                offered = torch.cat([block.offered(shared), own[modality]], 1)
+                tokens = tokens | {modality: block(tokens[modality], offered, keep[modality])}
         return tokens

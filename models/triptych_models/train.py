@@ -30,7 +30,7 @@ from triptych_models.losses import (
     total_loss,
 )
 
-__all__ = ["History", "Recipe", "fit", "forward_all", "parts_all"]
+__all__ = ["History", "Recipe", "fit", "forward_all", "mean_logits", "parts_all"]
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class _Trainer:
             {"params": plain, "weight_decay": 0.0},
         ]
         self.optimizer: torch.optim.Optimizer = (
-            torch.optim.AdamW(groups, lr=recipe.learning_rate)
+            torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
             if recipe.optimizer == "adamw"
             else torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
         )
@@ -234,10 +234,11 @@ class _Trainer:
     def _swapped(self, values: Tensor, present: Tensor) -> Tensor:
         if not self.recipe.swap_noise or not present.any():
             return values
-        rows = values[present]
-        strange = torch.from_numpy(self.random.random(len(rows)) < self.recipe.swap_noise)
-        other = torch.from_numpy(self.random.integers(0, len(rows), len(rows)))
-        values[present] = torch.where(strange[:, None], rows[other], rows)
+        places = present.nonzero()
+        strange = torch.from_numpy(self.random.random(len(places)) < self.recipe.swap_noise)
+        other = torch.from_numpy(self.random.integers(0, len(places), len(places)))[strange]
+        (video, step), (from_video, from_step) = places[strange].T, places[other].T
+        values[video, step] = values[from_video, from_step]
         return values
 
     def _validate(self) -> dict[str, float]:
@@ -301,6 +302,18 @@ def forward_all(model: nn.Module, examples: Sequence[Example], *, batch: int = 6
     return parts_all(model, examples, batch=batch)[0]
 
 
+def mean_logits(models: Sequence[nn.Module], examples: Sequence[Example]) -> Tensor:
+    """Mean of the logits (N, L) that models of one kind give to videos, in their order."""
+    order: list[int] = []
+    rows: list[Tensor] = []
+    for chosen, batch in _batches(models[0], examples):
+        order += chosen
+        with torch.inference_mode():
+            said = [model.eval()(batch).logits.float().cpu() for model in models]
+        rows.append(torch.stack(said).mean(0))
+    return torch.cat(rows)[_back(order)]
+
+
 def parts_all(
     model: nn.Module, examples: Sequence[Example], *, batch: int = 64
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -310,8 +323,7 @@ def parts_all(
     for chosen, _, output in _outputs(model, examples, size=batch):
         order += chosen
         rows.append({"": output.logits, **output.parts})
-    back = torch.argsort(torch.tensor(order))
-    joined = {k: torch.cat([r[k].float().cpu() for r in rows])[back] for k in rows[0]}
+    joined = {k: torch.cat([r[k].float().cpu() for r in rows])[_back(order)] for k in rows[0]}
     return joined.pop(""), joined
 
 
@@ -320,16 +332,27 @@ def _outputs(
 ) -> Iterator[tuple[list[int], Batch, Output]]:
     """What a model says of videos, batch by batch, and which of them are in the batch."""
     model.eval()
+    for chosen, batch in _batches(model, examples, size=size):
+        with torch.inference_mode():
+            output: Output = model(batch)
+        yield chosen, batch, output
+
+
+def _batches(
+    model: nn.Module, examples: Sequence[Example], *, size: int = 64
+) -> Iterator[tuple[list[int], Batch]]:
+    """Videos for a model to read, where it is, and which of them are in the batch."""
     device = next(model.parameters()).device
     # Alike lengths together: padding is work.
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].time_s))
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         batch = collate([shorten(examples[i]) for i in chosen], model.tracks)  # type: ignore[arg-type]
-        batch = batch.to(device)
-        with torch.inference_mode():
-            output: Output = model(batch)
-        yield chosen, batch, output
+        yield chosen, batch.to(device)
+
+
+def _back(order: Sequence[int]) -> Tensor:
+    return torch.argsort(torch.tensor(order))
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

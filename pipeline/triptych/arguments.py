@@ -141,7 +141,10 @@ def _add_train(commands: Any) -> None:
         help="one label a video, several, or a number (auto)",
     )
     train.add_argument(
-        "--folds", type=int, metavar="N", help="parts of the cross-validation, 1: none (5)"
+        "--folds",
+        type=int,
+        metavar="N",
+        help="parts of the cross-validation, 1: none (5; from 500 videos on 4)",
     )
     train.add_argument(
         "--test-share",

@@ -25,7 +25,6 @@ from triptych.inputs import find_sources
 from triptych.journal import Row
 from triptych.learn.dataset import (
     Dataset,
-    Split,
     check_classes,
     group_of,
     listed,
@@ -170,7 +169,7 @@ def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
 
 
 def _work_folder(
-    out: Path, dataset: Dataset, found: Gathered, splits: Sequence[Split], config: Config
+    out: Path, dataset: Dataset, found: Gathered, splits: Sequence[str], config: Config
 ) -> Path:
     """A folder for what is unfinished, another one whenever anything is different."""
     made_of = digest_of(
@@ -200,7 +199,7 @@ def _learn(
     dataset: Dataset,
     found: Gathered,
     groups: Sequence[str],
-    splits: Sequence[Split],
+    splits: Sequence[str],
     config: Config,
     work: Path,
     on_epoch: Callable[[Row], None],
@@ -234,6 +233,7 @@ def _learn(
             options=config.train,
             features=recipe | {"trained_on": known},  # so that nobody tests on them unawares
             work=work,
+            workers=config.runner.workers,
             on_epoch=on_epoch,
         )
 

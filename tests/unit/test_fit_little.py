@@ -14,7 +14,7 @@ from fits import QUICK, check, fitted, videos
 from toys import TWO, example, state_of, told
 from triptych.config import TrainConfig
 from triptych.errors import UsageError
-from triptych.learn import fit as fitting
+from triptych.learn import members
 from triptych.learn.fit import recipe_for
 from triptych_models import train as training
 from triptych_models.baselines import build
@@ -85,7 +85,7 @@ def test_one_modality_is_enough(
     tracks: dict[str, int], model_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if model_type == "fusion":
-        monkeypatch.setattr(fitting, "build", partial(build, width=16, heads=2))
+        monkeypatch.setattr(members, "build", partial(build, width=16, heads=2))
     options = replace(QUICK, model_type=model_type)
     found = fitted(videos(12, tracks=tracks), options=options)
     check(found.metrics)

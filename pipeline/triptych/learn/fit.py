@@ -22,18 +22,18 @@ from triptych.config import TrainConfig
 from triptych.errors import UsageError
 from triptych.learn.calibrate import best_thresholds, modality_weights, temperature_of
 from triptych.learn.judge import Data, Judge
-from triptych.learn.splits import Indices, grouped_folds, hold_out
-from triptych_models.baselines import build
+from triptych.learn.members import Plan, train_members
+from triptych.learn.splits import Indices, grouped_folds
 from triptych_models.batches import Example, Task
 from triptych_models.checkpoint import TrainedModel
 from triptych_models.losses import FITTING
 from triptych_models.metrics import expected_calibration_error
-from triptych_models.train import Recipe, fit, parts_all
+from triptych_models.train import Recipe, parts_all
 
 __all__ = ["Fitted", "fit_model", "recipe_for"]
 
 _MANY = 500  # videos: from here on modalities exchange what they know (docs/decisions.md)
-_LEAST_UPDATES = 150  # of the weights: a dozen videos need many epochs
+_LEAST_UPDATES = 128  # of the weights: a dozen videos need many epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def exchange_of(options: TrainConfig, *, videos: int) -> dict[str, Any]:
     """
     if options.model_type != "fusion" and not options.model_type.startswith("only-"):
         return {}
-    return {"depth": 2 if videos >= _MANY else 0}
+    return {"depth": 1 if videos >= _MANY else 0}
 
 
 def recipe_for(options: TrainConfig, *, videos: int) -> Recipe:
@@ -84,6 +84,7 @@ def fit_model(
     name: str = "model",
     features: Mapping[str, Any] | None = None,
     work: Path | None = None,
+    workers: int = 1,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Fitted:
     """Train a model and judge it.
@@ -91,7 +92,7 @@ def fit_model(
     Args:
         examples: with targets.
         groups: of each; equal ones stay on one side of every split.
-        splits: "train", "valid", "test" or "" of each.
+        splits: "train", "valid" or "test" of each.
         labels: what class indices and columns stand for; empty for regression.
         task: what the targets are.
         modalities: track -> modality; tracks that no example has are left out.
@@ -99,6 +100,7 @@ def fit_model(
         name: of the model.
         features: how the features were made; kept with the model.
         work: folder where an interrupted training finds its state again.
+        workers: processes that train; 0: one for each core.
         on_epoch: is told of each epoch: member, epoch, losses, score.
 
     Raises:
@@ -114,17 +116,20 @@ def fit_model(
     data = _data(examples, groups, labels, task, modalities)
     train, test, folds = _split(data, splits, options)
     offset, scale = _units(data, train)
-    members, history, epochs = [], [], []
-    recipe = recipe_for(options, videos=len(folds[0][0]))
-    built = exchange_of(options, videos=len(folds[0][0]))
-    for number, (learn, check) in enumerate(folds):
-        member, rows = _member(
-            data, learn, check, number=number, unit=(offset, scale), recipe=recipe, built=built,
-            options=options, work=work, on_epoch=on_epoch,
-        )  # fmt: skip
-        members.append(member)
-        history += rows
-        epochs.append(min(rows, key=lambda r: r.get("valid_loss", -r["epoch"]))["epoch"])
+    learned = len(folds[0][0])
+    plan = Plan(
+        model_type=options.model_type,
+        task=task,
+        tracks=data.tracks,
+        outputs=max(1, len(data.labels)),
+        options=exchange_of(options, videos=learned),
+        recipe=recipe_for(options, videos=learned),
+        folds=folds,
+    )
+    if task == "regression":
+        examples = [replace(e, target=(e.target - offset) / scale) for e in examples]
+    trained = train_members(plan, examples, work=work, workers=workers, on_epoch=on_epoch)
+    members, histories = [m for m, _ in trained], [rows for _, rows in trained]
     data = replace(data, tracks=_read(data.tracks, members[0]))
     model = TrainedModel(
         name=name,
@@ -136,7 +141,7 @@ def fit_model(
         features=features or {},
         offset=offset,
         scale=scale,
-        options=built,
+        options=plan.options,
     )
     weights, held = _weighed(model, data, folds)
     calibration = _calibrate(model, held, data)
@@ -147,12 +152,12 @@ def fit_model(
         "features": data.tracks,
         "model": {"type": model.model_type, "parameters": model.parameters, "members": len(folds)},
         "training": {
-            "epochs": epochs,
+            "epochs": [_best_epoch(rows) for rows in histories],
             "seconds": round(time.monotonic() - began, 3),
-            "recipe": asdict(recipe),
+            "recipe": asdict(plan.recipe),
             "seed": options.seed,
         },
-        "history": history,
+        "history": [row for rows in histories for row in rows],
         "splits": {},
         "calibration": calibration,
         "modality_weights": weights,
@@ -198,22 +203,16 @@ def _split(
     names = np.asarray(splits)
     test, valid = np.flatnonzero(names == "test"), np.flatnonzero(names == "valid")
     rest = np.flatnonzero((names != "test") & (names != "valid"))
-    if not len(test) and options.test_share and len(set(data.groups[rest])) > 2:
-        kept, held = hold_out(
-            data.truth[rest], data.groups[rest], share=options.test_share, seed=options.seed
-        )
-        # A group that is most of the data would be all that is left, with none to check on.
-        if len(valid) or len(set(data.groups[rest[kept]])) > 1:
-            rest, test = rest[kept], rest[held]
     if len(valid):
         if not len(rest):
             raise UsageError("no videos to learn from", remedy="put some in the split train")
         return np.concatenate([rest, valid]), test, [(rest, valid)]
+    wanted = options.folds or (4 if len(rest) >= _MANY else 5)
     found = grouped_folds(
-        data.truth[rest], data.groups[rest], folds=max(2, options.folds), seed=options.seed
+        data.truth[rest], data.groups[rest], folds=max(2, wanted), seed=options.seed
     )
     folds = [(rest[learn], rest[check]) for learn, check in found]
-    return rest, test, folds[: options.folds]
+    return rest, test, folds[:wanted]
 
 
 def _read(tracks: dict[str, dict[str, Any]], member: torch.nn.Module) -> dict[str, dict[str, Any]]:
@@ -230,53 +229,9 @@ def _units(data: Data, train: Indices) -> tuple[float, float]:
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def _member(
-    data: Data,
-    learn: Indices,
-    check: Indices,
-    *,
-    number: int,
-    unit: tuple[float, float],
-    recipe: Recipe,
-    built: Mapping[str, Any],
-    options: TrainConfig,
-    work: Path | None,
-    on_epoch: Callable[[dict[str, Any]], None] | None,
-) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
-    """Train one member; what was trained before an interruption is not trained again."""
-    seed = recipe.seed * 1009 + number
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            member = build(
-                options.model_type,
-                {t: v["dim"] for t, v in data.tracks.items()},
-                modalities=data.modalities,
-                outputs=max(1, len(data.labels)),
-                **built,
-            )
-        except ValueError as err:
-            raise UsageError(str(err), remedy="choose another --model-type") from err
-    examples = data.examples
-    if data.task == "regression":
-        offset, scale = unit
-        examples = tuple(replace(e, target=(e.target - offset) / scale) for e in examples)
-
-    def tell(row: dict[str, float]) -> None:
-        if on_epoch is not None:
-            on_epoch({"member": number, **row})
-
-    history = fit(
-        member,
-        [examples[i] for i in learn],
-        [examples[i] for i in check],
-        task=data.task,
-        modalities=data.modalities,
-        recipe=replace(recipe, seed=seed),
-        on_epoch=tell,
-        resume=None if work is None else work / f"member-{number}.pt",
-    )
-    return member, [{"member": number, **row} for row in history.epochs]
+def _best_epoch(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The one whose weights a member has: the last where nothing was checked."""
+    return int(min(rows, key=lambda r: r.get("valid_loss", -r["epoch"]))["epoch"])
 
 
 def _weighed(

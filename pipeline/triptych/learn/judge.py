@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from triptych.fuse.trained import scored
 from triptych.learn.splits import Indices
 from triptych_models.batches import Example, Task
 from triptych_models.checkpoint import TrainedModel
@@ -58,7 +59,7 @@ class Judge:
             found["validation"] = self._result(index, scores, seed=seed)
         if len(self.test):
             examples = [self.data.examples[i] for i in self.test]
-            found["test"] = self._result(self.test, self.model.scores(examples), seed=seed)
+            found["test"] = self._result(self.test, scored(self.model, examples), seed=seed)
         return found
 
     def _result(
@@ -101,7 +102,7 @@ class Judge:
     def _scored_without(self, tracks: Sequence[str]) -> tuple[Indices, npt.NDArray[np.float32]]:
         examples = [e.without(tracks) for e in self.data.examples]
         if len(self.test):
-            return self.test, self.model.scores([examples[i] for i in self.test])
+            return self.test, scored(self.model, [examples[i] for i in self.test])
         parts = [
             forward_all(member, [examples[i] for i in check]).numpy()
             for member, (_, check) in zip(self.model.members, self.folds, strict=True)

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.config import TrainConfig
-from triptych.learn.dataset import Dataset, Split, listed, target_of
+from triptych.learn.dataset import Dataset, listed, target_of
 from triptych.learn.duplicates import duplicates_warning, near_duplicates
-from triptych.learn.splits import hold_out, labels_of_one_group
+from triptych.learn.splits import labels_of_one_group, with_test
 from triptych.records import Floats, Sample
 
 __all__ = ["leaks", "split_names"]
 
 
-def split_names(dataset: Dataset, groups: Sequence[str], *, options: TrainConfig) -> list[Split]:
+def split_names(dataset: Dataset, groups: Sequence[str], *, options: TrainConfig) -> list[str]:
     """The split of each video: as it was given, or with some held out to test on.
 
     Args:
@@ -25,20 +25,9 @@ def split_names(dataset: Dataset, groups: Sequence[str], *, options: TrainConfig
         groups: of each; a group is never parted.
         options: how many to hold out, and the seed.
     """
-    splits: list[Split] = [item.split or "train" for item in dataset.items]
-    if "test" in splits or options.test_share == 0:
-        return splits
-    free = [i for i, split in enumerate(splits) if split == "train"]
-    whose = [groups[i] for i in free]
-    if len(set(whose)) <= 2:  # one to learn from and one to check with: none to spare
-        return splits
-    kept, test = hold_out(_truth(dataset)[free], whose, share=options.test_share, seed=options.seed)
-    # A group that is most of the data would be all that is left, with none to check on.
-    if len({whose[i] for i in kept}) < 2 and "valid" not in splits:
-        return splits
-    for i in test:
-        splits[free[i]] = "test"
-    return splits
+    given: list[str] = [item.split or "train" for item in dataset.items]
+    share, seed = options.test_share, options.seed
+    return with_test(given, _truth(dataset), groups, share=share, seed=seed)
 
 
 def leaks(
@@ -47,7 +36,7 @@ def leaks(
     *,
     digests: Sequence[str],
     groups: Sequence[str],
-    splits: Sequence[Split],
+    splits: Sequence[str],
 ) -> list[str]:
     """Warnings for the user; none when all is well.
 
@@ -95,9 +84,9 @@ def _truth(dataset: Dataset) -> npt.NDArray[Any]:
     return np.array([target_of(item, labels, task=dataset.task) for item in dataset.items])
 
 
-def _torn(names: Sequence[str], groups: Sequence[str], splits: Sequence[Split]) -> list[str]:
+def _torn(names: Sequence[str], groups: Sequence[str], splits: Sequence[str]) -> list[str]:
     """Names of the groups that are in more than one split."""
-    found: dict[str, set[Split]] = {}
+    found: dict[str, set[str]] = {}
     for group, split in zip(groups, splits, strict=True):
         found.setdefault(group, set()).add(split)
     named = dict(zip(groups, names, strict=True))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from triptych.errors import UsageError
 
-__all__ = ["Indices", "grouped_folds", "hold_out", "labels_of_one_group"]
+__all__ = ["Indices", "grouped_folds", "hold_out", "labels_of_one_group", "with_test"]
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,39 @@ def hold_out(
     counts, of = _by_group(labels, groups)
     part = _dealt(counts, np.array([1 - share, share]), guarded=[1], seed=seed)[of]
     return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+
+
+def with_test(
+    splits: Sequence[str],
+    labels: npt.ArrayLike,
+    groups: Sequence[Any],
+    *,
+    share: float,
+    seed: int = 0,
+) -> list[str]:
+    """Splits with some of what is "train" held out as "test", where nothing is tested yet.
+
+    Nothing is, either, where it would leave less than two groups to learn from and to check on.
+
+    Args:
+        splits: "train", "valid" or "test" of each example.
+        labels: as for `grouped_folds`.
+        groups: (N,), anything that can be sorted.
+        share: of the examples to hold out; 0: none.
+        seed: the same gives the same.
+    """
+    found = list(splits)
+    free = [i for i, split in enumerate(found) if split == "train"]
+    whose = [groups[i] for i in free]
+    if share == 0 or "test" in found or len(set(whose)) <= 2:
+        return found
+    kept, test = hold_out(np.asarray(labels)[free], whose, share=share, seed=seed)
+    # A group that is most of the data would be all that is left, with none to check on.
+    if len({whose[i] for i in kept}) < 2 and "valid" not in found:
+        return found
+    for i in test:
+        found[free[i]] = "test"
+    return found
 
 
 def labels_of_one_group(labels: npt.ArrayLike, groups: npt.ArrayLike) -> list[Any]:
