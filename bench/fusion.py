@@ -229,7 +229,8 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
             folds=np.concatenate([clean.folds, noisy.folds]),
         )
         heard = [t for t, m in both.modalities.items() if m == "audio"]
-        rows = {name: (name, both) for name in ("fusion", "only-audio", "only-image", *BASELINES)}
+        single = ("only-audio", "only-image", "only-motion")
+        rows = {name: (name, both) for name in ("fusion", *single, *BASELINES)}
         rows = _chosen(rows, options)
         count = len(clean.examples)
         silent = [e.without(heard) for e in both.examples]
@@ -242,6 +243,41 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
                 ]
                 found["table"][f"{label}, {part}: {row}"] = summary(values)
             found["table"][f"{label}, no sound: {row}"] = result["table"][f"{row}, silent"]
+    return found
+
+
+def removed(options: argparse.Namespace) -> dict[str, Any]:
+    """A modality that is gone when the model is used, or was never there for it to learn from."""
+    found: dict[str, Any] = {"table": {}, "drop_beyond_that": {}}
+    studies = {"fight": (fusion_data.fight()[0], 3), "ravdess": (fusion_data.ravdess(), 6)}
+    for name, (study, folds) in studies.items():
+        tracks = {
+            modality: [t for t, m in study.modalities.items() if m == modality]
+            for modality in sorted(set(study.modalities.values()))
+        }
+        probes = {
+            f", {modality} removed": [e.without(own) for e in study.examples]
+            for modality, own in tracks.items()
+        }
+        common = _common(options, folds=folds)
+        table = cross_validated({"fusion": ("fusion", study)}, **common, probes=probes)["table"]
+        rows = {
+            f"fusion, {modality} never there": (
+                "fusion",
+                _only_tracks(study, [t for t in study.modalities if t not in own]),
+            )
+            for modality, own in tracks.items()
+        }
+        table |= cross_validated(rows, **common)["table"]
+        found["table"] |= {f"{name}: {row}": figures for row, figures in table.items()}
+        found["drop_beyond_that"] |= {
+            f"{name}: {modality}": round(
+                table[f"fusion, {modality} never there"]["mean"]
+                - table[f"fusion, {modality} removed"]["mean"],
+                4,
+            )
+            for modality in tracks
+        }
     return found
 
 
@@ -312,6 +348,7 @@ STUDIES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fight": fight,
     "ravdess": ravdess,
     "grid": grid,
+    "removed": removed,
     "speed": speed,
 }
 

@@ -22,6 +22,8 @@ MOSI_RECIPE = Recipe(
     epochs=3, batch=8, auxiliary=0, modality_dropout=0, step_dropout=0, swap_noise=0
 )
 MOSI_CONTEXT = 1.5
+_OF_VIDEOS = ("gated", "attention")  # say nothing of steps: each utterance is a video to them
+_MEMBERS = 5  # first weights whose answers are averaged
 
 
 def mosi(options: argparse.Namespace) -> dict[str, Any]:
@@ -30,7 +32,8 @@ def mosi(options: argparse.Namespace) -> dict[str, Any]:
     names = ("text", "audio", "video")
     rows: dict[str, tuple[str, tuple[str, ...]]] = {"fusion": ("fusion", names)}
     rows |= {f"fusion, {t} alone": ("fusion", (t,)) for t in names}
-    rows |= {"linear": ("linear", names)}
+    rows |= {name: (name, names) for name in ("lstm", "linear", "gated", "attention")}
+    rows |= {"lstm, text alone": ("lstm", ("text",))}
     table = {}
     for row, (model_type, tracks) in {
         k: v for k, v in rows.items() if not options.only or k in options.only
@@ -38,7 +41,7 @@ def mosi(options: argparse.Namespace) -> dict[str, Any]:
         values = []
         for seed in range(options.seeds):
             votes: Any = 0
-            for member in range(options.members):
+            for member in range(options.members or _MEMBERS):
                 votes = votes + _mosi_steps(
                     model_type, tracks, train, test, seed=seed * 100 + member
                 )
@@ -59,10 +62,31 @@ def _mosi_steps(
     widths = {t: train[0].values[t].shape[1] for t in tracks}
     modalities = {t: t for t in tracks}
     torch.manual_seed(seed)
-    extra = {"context": MOSI_CONTEXT, "depth": 1} if model_type == "fusion" else {}
+    extra = {"context": MOSI_CONTEXT} if model_type == "fusion" else {}
     model = build(model_type, widths, modalities=modalities, outputs=2, **extra)
     recipe = replace(MOSI_RECIPE, seed=seed)
+    alone = model_type in _OF_VIDEOS
+    train, test = (_utterances(part) if alone else part for part in (train, test))
     fit(model, train, task="single", modalities=modalities, recipe=recipe)
     with torch.inference_mode():
-        steps = model(collate(test, widths)).steps
-    return np.concatenate([steps[i, : len(e.time_s)].numpy() for i, e in enumerate(test)])
+        output = model.eval()(collate(test, widths))
+    if alone:
+        said: np.ndarray[Any, Any] = output.logits.numpy()
+        return said
+    return np.concatenate([output.steps[i, : len(e.time_s)].numpy() for i, e in enumerate(test)])
+
+
+def _utterances(videos: Sequence[Example]) -> list[Example]:
+    """Each step of each video as a video of one step."""
+    return [
+        Example(
+            name=f"{e.name} {i}",
+            time_s=e.time_s[i : i + 1],
+            values={t: v[i : i + 1] for t, v in e.values.items()},
+            present={t: m[i : i + 1] for t, m in e.present.items()},
+            target=int(e.step_target[i]),
+        )
+        for e in videos
+        if e.step_target is not None
+        for i in range(len(e.time_s))
+    ]

@@ -141,6 +141,39 @@ class AttentionFusion(_Baseline):
         return _said(self.out(self.dropout(mixed)))
 
 
+class Recurrent(_Baseline):
+    """A bidirectional LSTM over the steps of all tracks side by side.
+
+    As the contextual LSTM of Poria et al. (Context-Dependent Sentiment Analysis in User-Generated
+    Videos, ACL 2017), with one layer of width D before it for each track.
+    """
+
+    def __init__(self, tracks: Mapping[str, int], *, outputs: int, width: int = 100) -> None:
+        super().__init__(tracks)
+        self.views = nn.ModuleDict({t: nn.Linear(d, width) for t, d in tracks.items()})
+        self.lstm = nn.LSTM(width * len(tracks), width, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * width, outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        views = []
+        for track, view in self.views.items():
+            here = batch.present[track]
+            seen = view(self.standardize[track](batch.values[track], here))
+            views.append(torch.tanh(seen) * here[..., None])
+        # Padding is not read: from behind, it would come before the video's last step.
+        packed = nn.utils.rnn.pack_padded_sequence(
+            torch.cat(views, -1),
+            batch.steps.sum(1).clamp(min=1).cpu(),
+            batch_first=True,
+            enforce_sorted=False,
+        )
+        told, _ = nn.utils.rnn.pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=batch.steps.shape[1]
+        )
+        steps = self.out(told)
+        return Output(logits=_pooled(steps, batch.steps), parts={}, evidence={}, steps=steps)
+
+
 class _Words(_Baseline):
     """Knows the most frequent words of the training videos."""
 
@@ -270,6 +303,7 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "fusion": Fusion,
     "gated": _of_tracks(GatedFusion),
     "attention": _of_tracks(AttentionFusion),
+    "lstm": _of_tracks(Recurrent),
     "linear": MeanLinear,
     "only-image": _only("image"),
     "only-motion": _only("motion"),

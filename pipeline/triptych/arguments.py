@@ -55,6 +55,7 @@ _MODEL_TYPES = (
     "fusion",
     "gated",
     "attention",
+    "lstm",
     "linear",
     "only-image",
     "only-motion",

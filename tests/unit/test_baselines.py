@@ -109,7 +109,7 @@ def test_masked_rows_change_nothing(model_type: str) -> None:
     )
 
 
-@pytest.mark.parametrize("model_type", ["gated", "attention", "linear"])
+@pytest.mark.parametrize("model_type", ["gated", "attention", "lstm", "linear"])
 def test_what_was_learned_of_a_track_that_is_absent_has_no_say(model_type: str) -> None:
     model = lively(made(model_type))
     hidden = [e.without(["speech"]) for e in videos(5)]
@@ -122,7 +122,7 @@ def test_what_was_learned_of_a_track_that_is_absent_has_no_say(model_type: str) 
 
 
 @pytest.mark.parametrize(
-    "model_type", ["gated", "attention", "linear", "only-audio", "bag-of-words", "tfidf"]
+    "model_type", ["gated", "attention", "lstm", "linear", "only-audio", "bag-of-words", "tfidf"]
 )
 def test_each_learns_what_it_can_see(model_type: str) -> None:
     model = taught(model_type, epochs=12, train=videos(36), learning_rate=2e-2)
@@ -142,6 +142,19 @@ def test_words_and_pictures_are_both_read(model_type: str) -> None:
     assert not torch.equal(
         answer(model, [black]).logits, answer(model, [replace(video, pixels=None)]).logits
     )
+
+
+def test_the_recurrent_model_reads_steps_in_their_order() -> None:
+    model, video = lively(made("lstm")), example(2, steps=6)
+    turned = replace(
+        video,
+        values={t: v[::-1].copy() for t, v in video.values.items()},
+        present={t: m[::-1].copy() for t, m in video.present.items()},
+    )
+    found, other = answer(model, [video]), answer(model, [turned])
+    assert found.steps is not None and found.steps.shape == (1, 6, 3)
+    assert not torch.allclose(found.logits, other.logits, atol=1e-3)
+    torch.testing.assert_close(found.steps.mean(1), found.logits, **CLOSE)
 
 
 def test_the_linear_model_says_why() -> None:
