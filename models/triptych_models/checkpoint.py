@@ -7,6 +7,7 @@ averaged, so that evidence still adds up.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -33,7 +34,7 @@ __all__ = ["CheckpointError", "Explanation", "TrainedModel", "load_model", "save
 
 Floats = npt.NDArray[np.float32]
 
-LAYOUT = 1  #: raised when folders of older versions can no longer be read
+LAYOUT = 2  #: raised when folders of older versions can no longer be read
 _CONFIG, _LABELS, _WEIGHTS = "config.json", "labels.json", "model.safetensors"
 _SMALLEST_TEMPERATURE = 1e-3
 
@@ -195,6 +196,7 @@ def save_model(model: TrainedModel, folder: str | os.PathLike[str]) -> None:
     }
     try:
         save_file(tensors, scratch / _WEIGHTS, metadata={"format": "pt"})
+        config["weights_sha256"] = _digest(scratch / _WEIGHTS)
         for name, data in ((_LABELS, labels), (_CONFIG, config)):
             text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
             (scratch / name).write_text(text + "\n", encoding="utf-8")
@@ -203,6 +205,11 @@ def save_model(model: TrainedModel, folder: str | os.PathLike[str]) -> None:
             (scratch / name).replace(folder / name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _memory(member: nn.Module) -> dict[str, Any]:
@@ -224,6 +231,8 @@ def load_model(folder: str | os.PathLike[str]) -> TrainedModel:
             f"{folder}: written in layout {config.get('layout')}, this version reads {LAYOUT}"
         )
     try:
+        if config["weights_sha256"] != _digest(folder / _WEIGHTS):
+            raise CheckpointError(f"{folder}: {_WEIGHTS} is damaged, or of another model")
         tracks = {str(t): dict(v) for t, v in config["tracks"].items()}
         task: Task = labels["task"]
         names = tuple(str(n) for n in labels["labels"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -229,10 +230,16 @@ def changed(folder: Path, name: str, change: Callable[[dict[str, Any]], object])
     (folder / name).write_text(json.dumps(data), encoding="utf-8")
 
 
-@pytest.mark.parametrize("layout", [0, 2, "1", None, [1]])
+def sealed(folder: Path) -> None:
+    """With the digest of the weights that are in it now."""
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    changed(folder, "config.json", lambda c: c.update(weights_sha256=digest))
+
+
+@pytest.mark.parametrize("layout", [0, 1, "2", None, [2]])
 def test_another_layout(folder: Path, layout: Any) -> None:
     changed(folder, "config.json", lambda c: c.update(layout=layout))
-    refused(folder, "this version reads 1")
+    refused(folder, "this version reads 2")
 
 
 @pytest.mark.parametrize(
@@ -278,21 +285,36 @@ def test_labels_that_cannot_be(folder: Path, key: str, value: Any) -> None:
 def test_weights_of_another_model(folder: Path, tmp_path: Path) -> None:
     save_model(trained_model(labels=("a", "b")), tmp_path / "other")
     shutil.copy(tmp_path / "other" / "model.safetensors", folder)
+    refused(folder, "damaged, or of another model")
+    sealed(folder)
     refused(folder, "damaged")
     save_file({"weights": torch.zeros(3)}, folder / "model.safetensors")
+    sealed(folder)
     refused(folder)
+
+
+def test_a_single_flipped_bit_of_the_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-7] ^= 1
+    path.write_bytes(content)
+    refused(folder, "damaged, or of another model")
 
 
 def test_a_weight_too_few_or_too_many(folder: Path) -> None:
     path = folder / "model.safetensors"
     weights = load_file(path)
     save_file({k: v for k, v in weights.items() if k != "members.1.head.bias"}, path)
-    refused(folder)
+    sealed(folder)
+    refused(folder, "Missing key")
     save_file(weights | {"members.1.head.extra": torch.zeros(3)}, path)
-    refused(folder)
+    sealed(folder)
+    refused(folder, "Unexpected key")
     save_file(weights | {"members.2.head.bias": torch.zeros(3)}, path)
+    sealed(folder)
     refused(folder, "1 weights of no member")
     save_file(weights, path)
+    sealed(folder)
     load_model(folder)
 
 
