@@ -27,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core for each process below
 import fusion_data
 import numpy as np
 import torch
+from fusion_balance import balance
 from fusion_data import Study
 from fusion_mosi import mosi
 from measure import machine, summary, versions
@@ -208,11 +209,8 @@ def _only_tracks(study: Study, tracks: Sequence[str]) -> Study:
 def ravdess(options: argparse.Namespace) -> dict[str, Any]:
     """Eight emotions from face and loudness, six folds by actor."""
     plain, relative = fusion_data.ravdess(), fusion_data.ravdess(relative=True)
-    rows = {
-        name + suffix: (name, study)
-        for suffix, study in (("", plain), (", relative to the actor's mean", relative))
-        for name in ("fusion", "only-image", "only-audio", *BASELINES)
-    }
+    rows = {n: (n, plain) for n in ("fusion", "only-image", "only-audio", *BASELINES)}
+    rows |= {f"{n}, relative to the actor's mean": (n, relative) for n in ("fusion", "linear")}
     return cross_validated(_chosen(rows, options), **_common(options, folds=6))
 
 
@@ -230,7 +228,7 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
         )
         heard = [t for t, m in both.modalities.items() if m == "audio"]
         single = ("only-audio", "only-image", "only-motion")
-        rows = {name: (name, both) for name in ("fusion", *single, *BASELINES)}
+        rows = {name: (name, both) for name in ("fusion", *single, "linear")}
         rows = _chosen(rows, options)
         count = len(clean.examples)
         silent = [e.without(heard) for e in both.examples]
@@ -349,6 +347,7 @@ STUDIES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "ravdess": ravdess,
     "grid": grid,
     "removed": removed,
+    "balance": balance,
     "speed": speed,
 }
 
