@@ -22,6 +22,8 @@ SETTINGS = {
         "lang": ("predict", "language"),
         "format": ("report", "formats"),
         "workers": ("runner", "workers"),
+        "max_failures": ("runner", "max_failures"),
+        "verify": ("runner", "verify"),
     },
     "train": {
         "asr": ("extract", "asr"),
@@ -45,10 +47,22 @@ SETTINGS = {
     },
     "evaluate": {"workers": ("runner", "workers")},
 }
+SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
 
 _EPILOG = """\
 exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input
 is wrong; 3 nothing succeeded; 130 interrupted (the same command goes on where it stopped)"""
+
+_EPILOG_OF_RUN = f"""\
+The same command again goes on where it stopped: what is finished is not touched. A video that
+failed is tried again if the machine was to blame (a full disk, a file that could not be read),
+if the file or the configuration changed, or with --retry-failed. A lost worker or a time limit
+gets a second attempt in the same run.
+
+{_EPILOG}"""
+
+# As in triptych.share, which takes numpy to ask.
+_LAYOUTS = ("parquet", "npz", "vsumm", "mmsa", "webdataset")
 
 # As in triptych_models.baselines, which takes torch to ask.
 _MODEL_TYPES = (
@@ -79,8 +93,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"triptych {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_watch(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_cache(commands)
     for name, what in (
         ("doctor", "say what this machine has, and what to install for the rest"),
         ("models", "list extractors and weights: licence, size, whether present"),
@@ -91,8 +107,50 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: Any) -> None:
-    run = _command(commands, "run", what="analyse files, folders, globs and manifests")
+    what = "analyse files, folders, globs and manifests"
+    run = _command(commands, "run", what=what, epilog=_EPILOG_OF_RUN)
     _add_inputs(run, metavar="INPUT", also="and optionally label, start, end, split, group")
+    _add_answers(run)
+    run.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and how long it would take"
+    )
+    run.add_argument(
+        "--retry-failed", action="store_true", help="also what failed, or could be read in part"
+    )
+    run.add_argument(
+        "--overwrite", action="store_true", help="also what is finished; features are kept"
+    )
+    run.add_argument(
+        "--verify",
+        action="store_true",
+        default=None,
+        help="read all files again, also those that look as they did",
+    )
+    _add_common(run)
+
+
+def _add_watch(commands: Any) -> None:
+    what = "work through a folder, then through what arrives in it, until SIGTERM or Ctrl-C"
+    watch = _command(commands, "watch", what=what)
+    watch.add_argument("folder", metavar="FOLDER", help="the folders in it included")
+    _add_answers(watch)
+    watch.add_argument(
+        "--once",
+        action="store_true",
+        help="end when all that is complete is done; what still grows is left for another time",
+    )
+    watch.add_argument("--poll", type=float, metavar="S", help="seconds between two looks (5)")
+    watch.add_argument(
+        "--settle",
+        type=float,
+        metavar="S",
+        help="a file is complete when it was left alone for so many seconds (5)",
+    )
+    _add_common(watch)
+
+
+def _add_answers(run: argparse.ArgumentParser) -> None:
+    """What `run` and `watch` have in common."""
     run.add_argument("-o", "--out", required=True, metavar="OUT", help="folder for the results")
     run.add_argument(
         "--labels",
@@ -121,7 +179,14 @@ def _add_run(commands: Any) -> None:
         metavar="LIST",
         help=f"files for each video besides analysis.json ({','.join(FORMATS)})",
     )
-    _add_common(run)
+    run.add_argument(
+        "--max-failures",
+        metavar="N|P%",
+        help="stop when more videos failed: a number, or a share of at least 20 (no limit)",
+    )
+    run.add_argument(
+        "--metrics", metavar="FILE", help="figures for Prometheus, kept up to date in a .prom file"
+    )
 
 
 def _add_train(commands: Any) -> None:
@@ -193,12 +258,43 @@ def _add_evaluate(commands: Any) -> None:
     _add_common(evaluate)
 
 
-def _command(commands: Any, name: str, *, what: str) -> argparse.ArgumentParser:
+def _add_cache(commands: Any) -> None:
+    what = "say what the feature store holds, check it, shrink it, or write it for other tools"
+    actions = commands.add_parser("cache", help=what, description=what).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for name, told in (
+        ("stats", "say what it holds"),
+        ("verify", "read all of it; what is damaged is moved aside, and made again when needed"),
+        ("prune", "remove what was used longest ago; never what a run that is at work needs"),
+        ("export", "write the features of a finished run in the layout of another tool"),
+    ):
+        action = actions.add_parser(name, help=told, description=told)
+        if name == "prune":
+            action.add_argument(
+                "--max-size",
+                required=True,
+                metavar="SIZE",
+                help="of what is left, for example 20GB; 0: nothing is left",
+            )
+        if name == "export":
+            action.add_argument("out", metavar="OUT", help="folder of results of `triptych run`")
+            action.add_argument("target", metavar="TARGET", help="a new or empty folder")
+            action.add_argument("--layout", required=True, choices=_LAYOUTS)
+            action.add_argument(
+                "--tracks", metavar="LIST", help="such as image,audio (those the layout is for)"
+            )
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _command(
+    commands: Any, name: str, *, what: str, epilog: str = _EPILOG
+) -> argparse.ArgumentParser:
     added: argparse.ArgumentParser = commands.add_parser(
         name,
         help=what,
         description=what,
-        epilog=_EPILOG,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return added
@@ -227,4 +323,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
     command.add_argument("--json", action="store_true", help="print the totals as one JSON object")
+    command.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="of what is said (text)"
+    )
+    command.add_argument("--log-file", metavar="FILE", help="add events to a file, in JSON lines")
     command.add_argument("--verbose", action="store_true", help="log what happens inside")

@@ -11,10 +11,11 @@ from uuid import uuid4
 
 from triptych.errors import TriptychError
 
-__all__ = ["Trouble", "is_disk_trouble", "is_full", "published"]
+__all__ = ["SCRATCH", "Trouble", "is_disk_trouble", "is_full", "published"]
 
 Trouble = Callable[[Path, OSError], TriptychError]
 
+SCRATCH = ".part-"  #: how the names of files begin that are being written
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -37,7 +38,7 @@ def published(path: Path, trouble: Trouble) -> Iterator[Path]:
         trouble: makes the error to raise when the disk will not have the file. Other errors
             of the caller's own writing pass as they are.
     """
-    scratch = path.with_name(f".part-{uuid4().hex[:12]}-{path.name}")
+    scratch = path.with_name(f"{SCRATCH}{uuid4().hex[:12]}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.touch()
@@ -49,6 +50,7 @@ def published(path: Path, trouble: Trouble) -> Iterator[Path]:
             with scratch.open("rb+") as file:
                 os.fsync(file.fileno())
             scratch.replace(path)
+            _sync_folder(path.parent)
         except OSError as err:
             raise trouble(path, err) from err
     except OSError as err:
@@ -58,3 +60,15 @@ def published(path: Path, trouble: Trouble) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk keep a new name, too; some systems and file systems know no such thing."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):  # the file is in place, whatever this says
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -13,12 +13,16 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triptych.arguments import SETTINGS, parser
 from triptych.config import Config, given_settings, load_config
-from triptych.console import Quiet, shown
+from triptych.console import shown
 from triptych.errors import TriptychError
+
+if TYPE_CHECKING:
+    from triptych.prepare import Listener
+    from triptych.survey import Redo
 
 __all__ = ["main", "parser"]
 
@@ -31,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         commands = {
             "run": _run,
+            "watch": _watch,
             "train": _train,
             "evaluate": _evaluate,
+            "cache": _cache,
             "doctor": _doctor,
             "models": _models,
         }
@@ -52,9 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, set[tuple[str, str]]]:
     """The configuration, and the settings that were asked for outright."""
+    handler = logging.StreamHandler()
+    if arguments.log_format == "json":
+        from triptych.telemetry import JsonFormatter
+
+        handler.setFormatter(JsonFormatter())
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
+        handlers=[handler],
     )
     options: dict[str, dict[str, Any]] = {}
     for name, (section, key) in SETTINGS[arguments.command].items():
@@ -75,13 +87,61 @@ def _run(arguments: argparse.Namespace) -> int:
 
     config, given = _configured(arguments)
     config = adopted(config, given=given)
+    redo: Redo = "nothing"
+    if arguments.overwrite or arguments.retry_failed:
+        redo = "all" if arguments.overwrite else "failed"
+    if arguments.dry_run:
+        return _dry_run(arguments, config, redo)
     with _listening(arguments) as listener:
-        totals = runner.run(arguments.inputs, arguments.out, config=config, listener=listener)
+        totals = runner.run(
+            arguments.inputs, arguments.out, config=config, listener=listener, redo=redo
+        )
+    if totals["stopped"]:
+        sys.stderr.write(f"triptych: stopped: {shown(totals['stopped'])}\n")
     if arguments.json:
         _print_json(totals)
     elif not arguments.quiet:
         closing.print_closing(totals, arguments.out, sys.stdout)
     return runner.exit_code(totals)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from triptych import closing, runner
+    from triptych.fuse.provenance import adopted
+    from triptych.watch import POLL_S, SETTLE_S, watch
+
+    config, given = _configured(arguments)
+    config = adopted(config, given=given)
+    with _listening(arguments) as listener:
+        totals = watch(
+            arguments.folder,
+            arguments.out,
+            config=config,
+            listener=listener,
+            poll_s=POLL_S if arguments.poll is None else arguments.poll,
+            settle_s=SETTLE_S if arguments.settle is None else arguments.settle,
+            once=arguments.once,
+        )
+    if totals is None:
+        return 0
+    if totals["stopped"]:
+        sys.stderr.write(f"triptych: stopped: {shown(totals['stopped'])}\n")
+    if arguments.json:
+        _print_json(totals)
+    elif not arguments.quiet:
+        closing.print_closing(totals, arguments.out, sys.stdout)
+    return runner.exit_code(totals) if arguments.once or totals["stopped"] else 0
+
+
+def _dry_run(arguments: argparse.Namespace, config: Config, redo: Redo) -> int:
+    from triptych import closing, plan
+
+    planned = plan.dry_run(arguments.inputs, arguments.out, config=config, redo=redo)
+    if arguments.json:
+        _print_json(planned)
+    else:
+        closing.print_plan(planned, sys.stdout)
+    return 0
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -117,19 +177,50 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _listening(arguments: argparse.Namespace) -> Iterator[Quiet]:
+def _listening(arguments: argparse.Namespace) -> Iterator[Listener]:
+    """One stream of events for the terminal, the log and the metrics."""
     from triptych import console
+    from triptych.prometheus import Metrics
+    from triptych.telemetry import JsonLines, Several, json_log
 
-    listener = console.listener(quiet=arguments.quiet or arguments.json, stream=sys.stderr)
-    try:
-        yield listener
-    finally:
-        listener.close()
+    told: list[Any] = [console.listener(quiet=arguments.quiet or arguments.json, stream=sys.stderr)]
+    if arguments.log_format == "json":
+        told = [] if arguments.quiet else [JsonLines(sys.stderr)]
+    with contextlib.ExitStack() as files:
+        if arguments.log_file:
+            told.append(files.enter_context(json_log(arguments.log_file)))
+        if getattr(arguments, "metrics", None):
+            told.append(Metrics(arguments.metrics, out=arguments.out))
+        listener = Several(*told)
+        try:
+            yield listener
+        finally:
+            listener.close()
 
 
 def _print_json(data: object) -> None:
     readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     sys.stdout.write(json.dumps(data, ensure_ascii=not readable, indent=2) + "\n")
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from triptych import keeping
+
+    if arguments.action == "export":
+        found, lines, status = keeping.export(
+            arguments.out, arguments.target, layout=arguments.layout, tracks=arguments.tracks
+        )
+    elif arguments.action == "prune":
+        found, lines, status = keeping.prune(arguments.max_size)
+    else:
+        found, lines, status = {"stats": keeping.stats, "verify": keeping.verify}[
+            arguments.action
+        ]()
+    if arguments.json:
+        _print_json(found)
+    else:
+        sys.stdout.writelines(f"{shown(line)}\n" for line in lines)
+    return status
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

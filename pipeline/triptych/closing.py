@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from triptych.console import Row, best_labels, shown
 
-__all__ = ["print_closing", "print_evaluation", "print_training"]
+__all__ = ["print_closing", "print_evaluation", "print_plan", "print_training"]
 
 _MOST_ROWS, _MOST_MISTAKES = 40, 5
 
@@ -18,8 +18,12 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     if stream.isatty():
         _table(listed, stream)
     counts = {k: v for k, v in totals["states"].items() if v}
-    said = ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing to do"
+    if left := totals["waiting"]:
+        counts["not reached"] = left
+    said = ", ".join(f"{n} {state}" for state, n in counts.items())
     lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
+    if counts.keys() == {"skipped"}:
+        lines.append("no video: none of these files is a video or sound file")
     if once := totals.get("preparation_seconds"):
         lines.append(
             f"before that, the models were prepared for this machine, once, in {once:.1f} s"
@@ -33,6 +37,10 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
         what = "features" if counts.get("done") else "answers"
         lines.append(f"nothing was decoded: the {what} were there already")
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
+    if before := sum(r["state"] == "failed" and not r.get("fresh") for r in rows):
+        lines.append(f"failed before, and not tried again: {before} (--retry-failed tries them)")
+    if left:
+        lines.append("the same command goes on with those that were not reached")
     if listed:
         lines.append(f"open {out}/index.html")
     for line in lines:
@@ -56,6 +64,40 @@ def _table(rows: list[Row], stream: TextIO) -> None:
     if len(rows) > 50:
         table.add_row(Text(f"and {len(rows) - 50} more in predictions.csv"), "", "", "")
     Console(file=stream).print(table)
+
+
+def print_plan(planned: dict[str, Any], stream: TextIO) -> None:
+    """What a run would do, video by video, and what that would take."""
+    words = {
+        "decode": "to decode",
+        "report": "to report again, without decoding",
+        "finished": "finished already",
+        "failed": "failed",
+    }
+    counts = planned["counts"]
+    said = ", ".join(f"{counts[plan]} {what}" for plan, what in words.items() if counts[plan])
+    lines = [f"{planned['videos']} inputs: {said}"]
+    for plan in ("decode", "report", "failed"):
+        rows = [r for r in planned["rows"] if r["plan"] == plan]
+        for row in rows[:_MOST_ROWS]:
+            why = f": {row['stage']}: {row['error']}" if plan == "failed" else ""
+            lines.append(f"{plan}: {row['path']}{why}")
+        if len(rows) > _MOST_ROWS:
+            lines.append(f"and {len(rows) - _MOST_ROWS} more to {plan} (--json)")
+    if counts["decode"] + counts["report"]:
+        lines.append(_estimated(planned["estimate"]))
+    for line in (*lines, "nothing was done: this is the plan"):
+        print(shown(line), file=stream)
+
+
+def _estimated(estimate: dict[str, Any]) -> str:
+    seconds, size = estimate["seconds"], estimate["bytes"]
+    if seconds is None or size is None:
+        return "time and disk cannot be estimated: no video here has been worked on before"
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return (
+        f"about {time} and {size / 1e6:.1f} MB of results, judging by the videos done here before"
+    )
 
 
 def print_training(result: dict[str, Any], stream: TextIO) -> None:

@@ -79,7 +79,9 @@ class RunnerConfig:
     """How a folder is worked through. Nothing here changes an answer."""
 
     workers: int = 0  #: 0: one a core
-    time_limit_s: float = 0.0  #: for one video; 0: from its size
+    time_limit_s: float = 0.0  #: for one video; 0: from its size, or its length where known
+    verify: bool = False  #: read every file, even if it seems not to have changed
+    max_failures: str = ""  #: of `run`: "20" or "10%" failed are too many; empty: never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,7 @@ class Config:
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
         parse_budget(self.predict.summary)
+        parse_failures(self.runner.max_failures)
         self._check_training()
 
     def _check_training(self) -> None:
@@ -175,12 +178,35 @@ def parse_budget(text: str) -> tuple[Literal["share", "seconds"], float]:
     )
 
 
+def parse_failures(text: str) -> tuple[Literal["share", "count"], float]:
+    """Read how many failures are allowed.
+
+    >>> parse_failures("20"), parse_failures("10%"), parse_failures("")
+    (('count', 20.0), ('share', 0.1), ('count', inf))
+    """
+    body = text.strip()
+    if not body:
+        return "count", float("inf")
+    try:
+        value = float(body.removesuffix("%")) if body.endswith("%") else int(body)
+    except ValueError:
+        value = -1
+    if body.endswith("%") and 0 <= value <= 100:
+        return "share", value / 100
+    if not body.endswith("%") and value >= 0:
+        return "count", float(value)
+    raise UsageError(
+        f"cannot read --max-failures {text!r}",
+        remedy="write a number of videos such as 20, or a share such as 10%",
+    )
+
+
 def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") -> C:
     """Build a config dataclass from plain data; unknown keys and wrong types are errors.
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: time_limit_s, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: max_failures, time_limit_s, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

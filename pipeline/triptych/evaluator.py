@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from triptych.config import Config, PredictConfig
 from triptych.errors import UsageError
+from triptych.features.jobs import in_use
+from triptych.features.layout import default_root
 from triptych.fuse.provenance import adopted
 from triptych.inputs import find_sources
 from triptych.learn.dataset import Dataset, Item, group_of, listed, read_dataset, target_of
@@ -62,9 +64,10 @@ def evaluate(
         listener.note(missing)
     rows = identify_all(dataset.items)
     gathered: dict[str, Gathered] = {}
-    for one in configs:  # models that read the same features share them
-        if (key := _recipe(one)) not in gathered:
-            gathered[key] = gather_samples(dataset.items, rows, config=one, listener=listener)
+    with in_use(default_root()):
+        for one in configs:  # models that read the same features share them
+            if (key := _recipe(one)) not in gathered:
+                gathered[key] = gather_samples(dataset.items, rows, config=one, listener=listener)
     first = gathered[_recipe(configs[0])]
     used = _used_by_all(list(gathered.values()))
     items = [item for item in first.items if item in used]

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
-import socket
 import sys
+import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
-from multiprocessing import get_context
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from types import TracebackType
+from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
 from triptych.config import Config
-from triptych.errors import NotMediaError, ResourceError
+from triptych.errors import ResourceError
 from triptych.inputs import Source
 from triptych.journal import Row, failure
 
-if TYPE_CHECKING:
-    from triptych.records import Analysis
-
-__all__ = ["analyze_one", "prepare", "work_through"]
+__all__ = ["prepare", "work_through"]
 
 log = logging.getLogger(__name__)
 
-_GRACE_S, _PER_MEGABYTE_S = 600.0, 5.0  # time limit of a video whose length is not yet known
+_GRACE_S, _PER_MEGABYTE_S, _PER_SECOND_S = 600.0, 5.0, 2.0  # time limit of a video
+_SILENCE_S = 120.0  # this long after its time limit it is the pool that hangs
+_LOOK_S = 5.0
+_ATTEMPTS = 2
+_BREAKS = 3  # of the pool, one after the other, without a video ending in between
+_LOST = ("worker", "time limit")  # stages of videos whose worker gave no answer
 _RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
 
 
@@ -48,40 +51,230 @@ def work_through(
     pending: Sequence[tuple[Source, Row]],
     *,
     config: Config,
+    lengths: Mapping[str, float] | None = None,
     **arguments: Any,
-) -> Iterator[Row]:
+) -> Generator[Row, None, None]:
     """Do one task for each source; yield each one's row as it ends, whatever way it ends.
+
+    A failure that the machine may be to blame for gets one more attempt, after all others.
 
     Args:
         task: a function of a module, called in a worker with `source`, `row`, `config`,
             `threads` and `arguments`; returns the row, completed.
         pending: sources and what is known of them, their `size` among it.
         config: how many workers, and for how long each may work on one source.
+        lengths: seconds of those whose length is known, by `relative`.
         arguments: plain data for the task.
+
+    Raises:
+        ResourceError: worker processes cannot be kept alive.
     """
+    if not pending:
+        return
     cores = os.cpu_count() or 1
     workers = min(config.runner.workers or cores, len(pending))
     arguments |= {"config": config, "threads": max(1, cores // workers)}
-    # Largest first: the work does not end with one worker on one long film.
-    largest_first = sorted(pending, key=lambda pair: -pair[1]["size"])
-    with _pool(workers=workers, recycle=_RECYCLE) as pool:
+    queue = deque(_longest_first(pending, lengths or {}, config))
+    with _Crew(workers, task, arguments) as crew:
+        while queue or crew.busy:
+            while queue and crew.free:
+                crew.give(queue.popleft())
+            for job, row in crew.ended():
+                if row is None:
+                    queue.appendleft(job)
+                elif job.fails_once(row):
+                    queue.append(job)
+                else:
+                    yield job.with_words_of_both(row)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """One source on its way through a worker, or two."""
+
+    source: Source
+    row: Row
+    limit_s: float
+    patient: bool  #: the limit is a guess, and doubled for the second attempt
+    attempt: int = 1
+    waited_s: float = 0.0  #: workers that stood idle before they had it
+    free_since: float = 0.0
+    given: float = 0.0
+    first: Row | None = None  #: what the first attempt ended with
+
+    @property
+    def told(self) -> Row:
+        """The row that the worker gets."""
+        return self.row | {"attempt": self.attempt}
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it should have been ended long ago."""
+        return time.monotonic() - self.given > self.limit_s + _SILENCE_S
+
+    def fails_once(self, row: Row) -> bool:
+        """Whether there should be another attempt."""
+        if self.attempt >= _ATTEMPTS or row["state"] != "failed" or not row.get("retryable"):
+            return False
+        log.info("%s: tried once more after: %s", row["path"], row["error"])
+        self.attempt, self.first = self.attempt + 1, row
+        self.limit_s *= 2 if self.patient else 1
+        return True
+
+    def with_words_of_both(self, row: Row) -> Row:
+        """The last attempt's row; of a second failure, with what happened the first time."""
+        if row["state"] != "failed" or self.first is None:
+            return row
+        first, second = self.first["error"], row["error"]
+        said = f"{second} (twice)" if first == second else f"{second} (the first time: {first})"
+        lost = self.first["stage"] in _LOST and row["stage"] in _LOST
+        return row | {"error": said, "retryable": not lost}
+
+
+def _longest_first(
+    pending: Sequence[tuple[Source, Row]], lengths: Mapping[str, float], config: Config
+) -> list[_Job]:
+    """Jobs, the longest first: the work does not end with one worker on one long film."""
+    known = [(row["size"], lengths[row["relative"]]) for _, row in pending
+             if row["relative"] in lengths]  # fmt: skip
+    seconds_a_byte = (sum(s for _, s in known) / max(1, sum(b for b, _ in known))) or 1.0
+
+    def expected_s(row: Row) -> float:
+        return lengths.get(row["relative"], row["size"] * seconds_a_byte)
+
+    jobs = []
+    for source, row in sorted(pending, key=lambda pair: -expected_s(pair[1])):
+        bounds = (row["size"] / 1e6 * _PER_MEGABYTE_S,
+                  lengths.get(row["relative"], 0.0) * _PER_SECOND_S)  # fmt: skip
+        given = config.runner.time_limit_s
+        limit_s = given or _GRACE_S + max(bounds)
+        jobs.append(_Job(source=source, row=row, limit_s=limit_s, patient=not given))
+    return jobs
+
+
+class _Crew:
+    """A pool with one job for each worker; built anew when it breaks."""
+
+    def __init__(
+        self, workers: int, task: Callable[..., Row], arguments: Mapping[str, Any]
+    ) -> None:
+        self._workers, self._task, self._arguments = workers, task, arguments
+        self._jobs: dict[Future[Row], _Job] = {}
+        self._breaks = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pool = _pool(workers=self._workers, recycle=_RECYCLE)
+        self._free = [time.monotonic()] * self._workers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        err: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._jobs:  # the others' unfinished work is lost, what is finished is written
+            self._pool.stop()  # type: ignore[no-untyped-call]
+        else:
+            self._pool.close()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker has a job."""
+        return bool(self._jobs)
+
+    @property
+    def free(self) -> bool:
+        """Whether a worker has none."""
+        return bool(self._free)
+
+    def give(self, job: _Job) -> None:
+        """Give a job to a free worker."""
+        job.free_since, job.given = self._free.pop(0), time.monotonic()
+        told = {"source": job.source, "row": job.told, **self._arguments}
+        future: Future[Row]
         try:
-            futures: dict[Future[Row], tuple[Row, float]] = {}
-            for source, row in largest_first:
-                limit_s = config.runner.time_limit_s or _GRACE_S + _PER_MEGABYTE_S * (
-                    row["size"] / 1e6
-                )
-                told = {"source": source, "row": row, **arguments}
-                futures[pool.schedule(task, kwargs=told, timeout=limit_s)] = (row, limit_s)
-            waiting: set[Future[Row]] = set(futures)
-            while waiting:
-                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    yield _outcome(future, *futures[future])
-        except BaseException:
-            # The others' unfinished work is lost, what is finished is written.
-            pool.stop()  # type: ignore[no-untyped-call]
-            raise
+            future = self._pool.schedule(self._task, kwargs=told, timeout=job.limit_s)
+        except RuntimeError as err:  # the pool broke since the last look
+            future = Future()
+            future.set_exception(BrokenProcessPool(str(err)))
+        self._jobs[future] = job
+
+    def ended(self) -> Iterator[tuple[_Job, Row | None]]:
+        """Jobs that ended, with their rows; None where the pool broke and not the video.
+
+        Raises:
+            ResourceError: the pool breaks again and again.
+        """
+        broken = False
+        for future in wait(self._jobs, timeout=_LOOK_S, return_when=FIRST_COMPLETED).done:
+            job = self._jobs.pop(future)
+            self._free.append(time.monotonic())
+            if isinstance(future.exception(), BrokenProcessPool):
+                broken = True
+                yield job, None
+            else:
+                self._breaks = 0
+                yield job, _timed(job, _outcome(future, job))
+        if broken or any(job.overdue for job in self._jobs.values()):
+            yield from self._renewed()
+
+    def _renewed(self) -> Iterator[tuple[_Job, Row | None]]:
+        """Another pool in place of this one; the jobs that it had."""
+        self._breaks += 1
+        if self._breaks > _BREAKS:
+            raise ResourceError(
+                "worker processes die before they have done anything",
+                remedy="look at the free memory, and run again with --workers 1",
+            )
+        log.warning("the worker processes are replaced")
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+        jobs = list(self._jobs.values())
+        self._jobs.clear()
+        self._begin()
+        for job in jobs:
+            yield job, _timed(job, _too_late(job)) if job.overdue else None
+
+
+def _timed(job: _Job, row: Row) -> Row:
+    """A row with the seconds that it took, and those that workers waited for it."""
+    now = time.monotonic()
+    took = row.setdefault("elapsed_s", round(now - job.given, 4))
+    job.waited_s += max(0.0, now - job.free_since - took)
+    return row | {"waited_s": round(job.waited_s, 4)}
+
+
+def _outcome(future: Future[Row], job: _Job) -> Row:
+    """What a job ended with, whatever way it ended."""
+    try:
+        result: Row = future.result()
+        return result
+    except TimeoutError:
+        return _too_late(job)
+    except ProcessExpired as gone:
+        code = gone.exitcode
+        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        err = ResourceError(
+            f"its worker process died ({how})",
+            remedy="SIGKILL often means that memory ran out: run again with --retry-failed "
+            "--workers 1; if it dies again, please report it with the file",
+        )
+        return failure(job.told, err, stage="worker")
+    except Exception as bug:  # noqa: BLE001 - it becomes the row of this video
+        return failure(job.told, bug, stage="worker")
+
+
+def _too_late(job: _Job) -> Row:
+    err = ResourceError(
+        f"gave no answer within {job.limit_s:g} s",
+        remedy="raise runner.time_limit_s if the video is very long",
+    )
+    return failure(job.told, err, stage="time limit")
 
 
 def _pool(*, workers: int, recycle: int = 0) -> ProcessPool:
@@ -95,35 +288,23 @@ def _pool(*, workers: int, recycle: int = 0) -> ProcessPool:
     )
 
 
-def _outcome(future: Future[Row], row: Row, limit_s: float) -> Row:
-    try:
-        result: Row = future.result()
-        return result
-    except TimeoutError:
-        err: Exception = ResourceError(
-            f"gave no answer within {limit_s:g} s",
-            remedy="raise runner.time_limit_s if the video is very long",
-        )
-        return failure(row, err, stage="time limit")
-    except ProcessExpired as gone:
-        code = gone.exitcode
-        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
-        err = ResourceError(
-            f"its worker process died ({how})",
-            remedy="run again with --workers 1; if it dies again, please report it with the file",
-        )
-        return failure(row, err, stage="worker")
-    except Exception as bug:  # noqa: BLE001 - it becomes the row of this video
-        return failure(row, bug, stage="worker")
-
-
 def _start(path: list[str], log_level: int) -> None:
-    """Set a worker up: one inference thread, Ctrl-C left to the parent, the parent's log level."""
+    """Set a worker up: one inference thread, Ctrl-C left to the parent, the parent's log level.
+
+    And no life after the parent's: nobody would take the answer.
+    """
     sys.path[:] = path
     logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s")
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["MKL_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(extractors: Sequence[str]) -> None:
@@ -135,94 +316,3 @@ def _prepare(extractors: Sequence[str]) -> None:
         from triptych.predict.classify import prepare_words
 
         prepare_words()
-
-
-def analyze_one(*, source: Source, row: Row, out: Path, config: Config, threads: int) -> Row:
-    """Analyse one source and write its folder."""
-    from triptych.events import Stopwatch, stage
-    from triptych.report.write import write_report
-    from triptych.video import analyze
-
-    began = time.monotonic()
-    watch = Stopwatch()
-    try:
-        analysis = analyze(
-            source.path,
-            config=config,
-            digest=row["sha256"],
-            start_s=source.start_s,
-            end_s=source.end_s,
-            threads=threads,
-        )
-        folder = out / source.relative
-        with stage("report", source.path, watch):
-            outputs = write_report(
-                analysis,
-                folder,
-                config=config,
-                source=_source_data(source, row, folder),
-                run={
-                    "host": socket.gethostname(),
-                    "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                    "worker": os.getpid(),
-                },
-            )
-    except NotMediaError as err:
-        if source.expected:
-            return failure(row, err, stage="open")
-        return row | {"state": "skipped", "stage": "open", "error": err.message}
-    except Exception as err:  # noqa: BLE001 - it becomes the row of this video
-        log.debug("%s", traceback.format_exc())
-        return failure(row, err, stage="analyze")
-    warnings = _warnings_of(folder, analysis)
-    decoded = "decode" in analysis.seconds  # for one missing track the file is read again
-    return row | {
-        "state": "partial" if analysis.partial else "done",
-        "labels": [
-            [p.label, round(p.score, 6)] for p in analysis.prediction.ranked[: config.predict.top]
-        ],
-        "kind": analysis.prediction.kind,
-        "duration_s": round(analysis.duration_s, 3),
-        "outputs": outputs,
-        "text": analysis.summary.text,
-        "sizes": {name: (folder / name).stat().st_size for name in outputs.values()},
-        "warnings": warnings,
-        "fresh": True,
-        "decoded": decoded,
-        "frames_decoded": analysis.frames_decoded if decoded else 0,
-        "from_cache": list(analysis.cached),
-        "seconds": {k: round(v, 4) for k, v in (dict(analysis.seconds) | dict(watch)).items()},
-        "elapsed_s": round(time.monotonic() - began, 4),
-        "peak_memory_mb": _peak_memory_mb(),
-    }
-
-
-def _warnings_of(folder: Path, analysis: Analysis) -> list[str]:
-    """All warnings, those of files that could not be written among them."""
-    path = folder / "analysis.json"
-    written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return list(written.get("warnings", analysis.warnings))
-
-
-def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:
-    from urllib.parse import quote
-
-    link = os.path.relpath(os.path.abspath(source.path), os.path.abspath(folder))
-    return {
-        "path": str(source.path),
-        "relative": row["relative"],
-        "sha256": row["sha256"],
-        "size": row["size"],
-        "window": [source.start_s, source.end_s],
-        "manifest": dict(source.extra),
-        "href": quote(os.fsencode(Path(link).as_posix())),
-    }
-
-
-def _peak_memory_mb() -> int:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -7,31 +7,28 @@ does only the rest.
 
 from __future__ import annotations
 
-import importlib.util
-import logging
+import contextlib
 import os
-import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triptych.atomic import SCRATCH
 from triptych.config import Config
-from triptych.errors import InputError, OutputError, TriptychError, UsageError
-from triptych.extract.registry import preset
-from triptych.extract.specs import ASR_VERSION
-from triptych.features.keys import digest_of, file_digest
-from triptych.fuse.provenance import adopted, model_digest
+from triptych.errors import OutputError, TriptychError
+from triptych.features.index import DigestIndex
+from triptych.features.jobs import in_use
+from triptych.features.layout import default_root
+from triptych.fuse.provenance import adopted
 from triptych.inputs import Source, find_sources
-from triptych.journal import Journal, failure
+from triptych.journal import Journal, Row, seen_again
+from triptych.lock import held
 from triptych.prepare import Listener, Silent, make_ready, what_is_missing
+from triptych.survey import Redo, Survey, check_sources
+from triptych.tally import Budget, exit_code, totals_of
 
 __all__ = ["Listener", "exit_code", "run", "run_folder"]
-
-log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
-_REPORT_VERSION = 1  # raised when finished folders should be written again
 
 
 def run(
@@ -40,6 +37,7 @@ def run(
     *,
     config: Config | None = None,
     listener: Listener | None = None,
+    redo: Redo = "nothing",
 ) -> dict[str, Any]:
     """Work through files, folders, globs and manifests.
 
@@ -48,87 +46,187 @@ def run(
         out: folder for the results; each video gets a folder of its own in it.
         config: defaults to the embedded preset.
         listener: is told of each video as it ends.
+        redo: what of that which ended before is done again: "nothing", "failed" (what failed
+            or could be read only in part), or "all".
 
     Returns:
         The totals, as in `summary.json`, with the rows of `run.jsonl` under "rows".
 
     Raises:
-        InputError: an input does not exist.
+        InputError: an input does not exist, or there is nothing in it.
         OutputError: `out` cannot be written to.
-        UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit.
+        ResourceError: worker processes cannot be kept alive.
+        UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit;
+            or another run is working on `out`.
     """
     out = Path(out)
     sources = find_sources(inputs, out=out)
-    return run_folder(sources, out, config=config or Config(), listener=listener or Silent())
+    return run_folder(
+        sources, out, config=config or Config(), listener=listener or Silent(), redo=redo
+    )
 
 
 def run_folder(
-    sources: Sequence[Source], out: Path, *, config: Config, listener: Listener
+    sources: Sequence[Source],
+    out: Path,
+    *,
+    config: Config,
+    listener: Listener,
+    redo: Redo = "nothing",
+    standing: Mapping[str, Row] | None = None,
 ) -> dict[str, Any]:
-    """`run` for sources that were found already."""
+    """`run` for sources that were found already.
+
+    Args:
+        sources: from `find_sources`.
+        out: as for `run`, and so are the others.
+        config: see there.
+        listener: see there.
+        redo: see there.
+        standing: rows by `relative` that an earlier run returned, and that are known to hold
+            still; nobody looks at these files again.
+    """
     config = adopted(config)
-    of_model = model_digest(config.predict.model) if config.predict.model else ""
-    from triptych.report.run import write_run
-
-    began = time.monotonic()
-    _check_places(sources, out)
+    check_sources(sources, out)
     _check_writable(out)
-    for note in what_is_missing(config):
-        listener.note(note)
-    listener.start(len(sources))
-    rows: dict[str, Row] = {}
-    with Journal(out / "run.jsonl") as journal:
-        pending: list[tuple[Source, Row]] = []
-        for source in sources:
-            row = _identify(source, config, of_model)
-            known = None if row["state"] == "failed" else journal.finished(row, out)
-            # What was passed over in a folder is a failure when the user names it.
-            if known and not (known["state"] == "skipped" and source.expected):
-                row = known | {"state": _state_again(known)}
-            if row["state"]:
-                rows[row["relative"]] = row
-                listener.finished(row)
-            else:
-                pending.append((source, row))
-        preparation_s = 0.0
-        if pending:
-            if not config.predict.model:
-                _check_labels(config)
-            preparation_s = make_ready(config, listener)
-        for row in _work(pending, out, config, listener):
-            rows[row["relative"]] = row
-            journal.append(row)
-            listener.finished(row)
-        ordered = [rows[str(s.relative)] for s in sources]
-        seconds = time.monotonic() - began - preparation_s
-        totals = _totals(ordered, seconds, config) | {
-            "preparation_seconds": round(preparation_s, 3)
-        }
-        if not journal.same_as(ordered):
-            write_run(ordered, out, totals=totals, gallery=not journal.same_answers(ordered))
-    return totals | {"rows": ordered}
+    with (
+        held(out / ".lock") as left_behind,
+        in_use(default_root()),
+        Journal(out / "run.jsonl") as journal,
+    ):
+        if left_behind:
+            listener.note(left_behind)
+            for scratch in out.glob(f"{SCRATCH}*"):
+                scratch.unlink(missing_ok=True)
+        for note in what_is_missing(config):
+            listener.note(note)
+        going = _Run(sources, out, config=config, listener=listener, journal=journal)
+        return going.through(redo, standing or {})
 
 
-def _check_labels(config: Config) -> None:
-    from triptych.predict.vocabulary import load_vocabulary
+class _Run:
+    """A run while it goes: what has ended so far, and what is written of it."""
 
-    load_vocabulary(config.predict.labels)
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        out: Path,
+        *,
+        config: Config,
+        listener: Listener,
+        journal: Journal,
+    ) -> None:
+        self._sources, self._out, self._config = sources, out, config
+        self._listener, self._journal = listener, journal
+        self._rows: dict[str, Row] = {}
+        self._budget = Budget(config.runner.max_failures)
+        self._began = time.monotonic()
+        self._preparation_s = 0.0
 
+    def through(self, redo: Redo, standing: Mapping[str, Row]) -> dict[str, Any]:
+        """Do all of it; returns the totals with the rows."""
+        self._listener.start(len(self._sources))
+        pending = self._surveyed(redo, standing)
+        if pending and not self._budget.exceeded:
+            self._prepare()
+            try:
+                self._work(pending, anew=redo == "all")
+            except BaseException as err:
+                # What is finished can be looked at; what went wrong is more important.
+                with contextlib.suppress(TriptychError, OSError):
+                    self._published(_why(err))
+                raise
+        reached_all = len(self._rows) == len(self._sources)
+        return self._published("" if reached_all else self._budget.exceeded)
 
-def _check_places(sources: Sequence[Source], out: Path) -> None:
-    for source in sources:
-        if os.path.abspath(out / source.relative) == os.path.abspath(source.path):
-            raise UsageError(
-                "the folder of its results would be the file itself",
-                path=source.path,
-                remedy="choose another folder for the results",
+    def _surveyed(self, redo: Redo, standing: Mapping[str, Row]) -> list[tuple[Source, Row]]:
+        """What is to be worked on; the rest has ended."""
+        pending = []
+        with DigestIndex() as digests:
+            survey = Survey(
+                config=self._config,
+                journal=self._journal,
+                out=self._out,
+                redo=redo,
+                digests=digests,
             )
+            for source in self._sources:
+                known = standing.get(str(source.relative))
+                row = seen_again(known) if known else survey.row_of(source)
+                if row["state"]:
+                    self._ended(row)
+                else:
+                    pending.append((source, row))
+        return pending
+
+    def _prepare(self) -> None:
+        if not self._config.predict.model:
+            from triptych.predict.vocabulary import load_vocabulary
+
+            load_vocabulary(self._config.predict.labels)
+        self._preparation_s = make_ready(self._config, self._listener)
+
+    def _work(self, pending: Sequence[tuple[Source, Row]], *, anew: bool) -> None:
+        """Work through what is pending, until too much of it fails."""
+        from triptych.pool import work_through
+        from triptych.worker import analyze_one
+
+        lengths = {
+            row["relative"]: length
+            for _, row in pending
+            if (length := self._journal.length_of(row)) is not None
+        }
+        limit_s = self._config.runner.time_limit_s
+        work = work_through(
+            analyze_one, pending, config=self._config, lengths=lengths, out=self._out, anew=anew
+        )
+        with contextlib.closing(work):  # which ends the workers
+            for row in work:
+                row["fresh"] = True
+                if row["stage"] == "time limit":
+                    row["time_limit_s"] = limit_s
+                self._journal.append(row)
+                self._ended(row)
+                if self._budget.exceeded:
+                    break
+
+    def _ended(self, row: Row) -> None:
+        self._rows[row["relative"]] = row
+        if row.get("fresh"):
+            self._budget.count(row)
+        self._listener.finished(row)
+
+    def _published(self, stopped: str) -> dict[str, Any]:
+        """Write the files of the whole run; returns the totals with the rows."""
+        from triptych.report.run import write_run
+
+        names = [str(source.relative) for source in self._sources]
+        rows = [self._rows[name] for name in names if name in self._rows]
+        totals = totals_of(
+            rows,
+            videos=len(names),
+            seconds=time.monotonic() - self._began - self._preparation_s,
+            stopped=stopped,
+            config=self._config,
+        ) | {"preparation_seconds": round(self._preparation_s, 3)}
+        if stopped or not self._journal.same_as(rows):
+            self._journal.keep_others(rows)
+            same = self._journal.same_answers(rows)
+            write_run(rows, self._out, totals=totals, gallery=not same)
+        return totals | {"rows": rows}
+
+
+def _why(err: BaseException) -> str:
+    """Why a run ended before its time."""
+    if isinstance(err, KeyboardInterrupt):
+        return "interrupted"
+    return err.message if isinstance(err, TriptychError) else f"{type(err).__name__}: {err}"
 
 
 def _check_writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".part-{os.getpid()}"
+        probe = out / f"{SCRATCH}{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as err:
@@ -137,125 +235,3 @@ def _check_writable(out: Path) -> None:
             path=out,
             remedy="choose a folder that you may write to",
         ) from err
-
-
-def _identify(source: Source, config: Config, of_model: str) -> Row:
-    """A row that knows what the file holds; `state` is empty unless it cannot be read."""
-    row: Row = {
-        "path": str(source.path),
-        "state": "",
-        "stage": "",
-        "error": "",
-        "remedy": "",
-        "relative": str(source.relative),
-        "folder": str(source.relative),
-        **dict(source.extra),
-    }
-    if source.start_s is not None or source.end_s is not None:
-        row["window"] = [source.start_s, source.end_s]
-    try:
-        try:
-            status = source.path.stat()
-        except OSError as err:
-            raise InputError(
-                f"cannot read: {err.strerror}",
-                path=source.path,
-                remedy="check the path and its permissions",
-            ) from err
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise InputError("not a file", path=source.path, remedy="give files or folders")
-        row["size"] = status.st_size
-        row["sha256"] = file_digest(source.path)
-        row["fingerprint"] = _fingerprint(source, config, row["sha256"], of_model)
-    except (TriptychError, OSError) as err:
-        failure(row, err, stage="read")
-    return row
-
-
-def _fingerprint(source: Source, config: Config, digest: str, of_model: str) -> str:
-    """Digest of everything that could change the answers for one source."""
-    from triptych import __version__
-    from triptych.decode.sidecar import find_sidecars
-
-    return digest_of(
-        {
-            "media": digest,
-            "window": [source.start_s, source.end_s],
-            "sidecars": [[p.name, file_digest(p)] for p in find_sidecars(source.path)],
-            "name": source.path.name,
-            "extra": dict(source.extra),
-            "config": config.recipe(),
-            "labels": _labels_content(config.predict.labels),
-            "model": of_model,
-            "extractors": [
-                [spec.recipe() for spec in entry.specs]
-                for entry in preset(config.extract.preset)
-                if not entry.missing()
-            ],
-            "asr": importlib.util.find_spec("faster_whisper") is not None and ASR_VERSION,
-            "version": [__version__, _REPORT_VERSION],
-        }
-    )
-
-
-def _labels_content(labels: str) -> str:
-    """Of a file its content, so that editing it counts."""
-    path = Path(os.path.expanduser(labels.strip()))
-    try:
-        return file_digest(path) if path.is_file() else labels
-    except (OSError, ValueError):  # too long for a name, or with a zero byte: words, then
-        return labels
-
-
-def _state_again(known: Row) -> str:
-    """A video that was done is now cached; one that was partial stays so."""
-    return "cached" if known["state"] == "done" else str(known["state"])
-
-
-def _work(
-    pending: Sequence[tuple[Source, Row]], out: Path, config: Config, listener: Listener
-) -> Iterator[Row]:
-    """Analyse what is pending in worker processes; rows as they end."""
-    if not pending:
-        return
-    from triptych.pool import analyze_one, work_through
-
-    yield from work_through(analyze_one, pending, config=config, out=out)
-
-
-def _totals(rows: Sequence[Row], seconds: float, config: Config) -> dict[str, Any]:
-    """Counts, throughput and failures of a run."""
-    states = ("done", "cached", "partial", "failed", "skipped")
-    counts = {state: sum(r["state"] == state for r in rows) for state in states}
-    fresh = [r for r in rows if r.get("fresh")]
-    media_s = sum(r.get("duration_s", 0.0) for r in fresh)
-    stages: dict[str, float] = {}
-    for row in fresh:
-        for name, spent in row.get("seconds", {}).items():
-            stages[name] = round(stages.get(name, 0.0) + spent, 4)
-    return {
-        "videos": len(rows),
-        "states": counts,
-        "seconds": round(seconds, 3),
-        "media_seconds": round(media_s, 3),
-        "speed": round(media_s / seconds, 2) if fresh and seconds > 0 else None,
-        "videos_decoded": sum(bool(r.get("decoded")) for r in fresh),
-        "frames_decoded": sum(r.get("frames_decoded", 0) for r in fresh),
-        "tracks_from_cache": sum(len(r.get("from_cache", ())) for r in fresh),
-        "stage_seconds": stages,
-        "peak_memory_mb": max((r.get("peak_memory_mb", 0) for r in fresh), default=0),
-        "failures": [
-            {k: r[k] for k in ("path", "stage", "error", "remedy")}
-            for r in rows
-            if r["state"] == "failed"
-        ],
-        "config": config.recipe(),
-    }
-
-
-def exit_code(totals: dict[str, Any]) -> int:
-    """0 all done, 1 some failed or partial, 3 nothing succeeded."""
-    counts = totals["states"]
-    if not counts["done"] + counts["cached"] + counts["partial"]:
-        return 3
-    return 1 if counts["failed"] + counts["partial"] else 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from triptych.config import Config, DecodeConfig, ExtractConfig
 from triptych.extract.specs import BUILTIN, PRESETS
+from triptych.features.index import DigestIndex
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
 from triptych.journal import Row
@@ -62,8 +63,10 @@ class Gathered:
 def identify_all(items: Sequence[Item]) -> list[Row]:
     """What each file holds, by digest; files are read side by side."""
     names = Names()
-    with ThreadPoolExecutor(min(_MANY, os.cpu_count() or 1)) as threads:
-        return list(threads.map(lambda item: identify(item.source, names=names), items))
+    with DigestIndex() as digests, ThreadPoolExecutor(min(_MANY, os.cpu_count() or 1)) as threads:
+        return list(
+            threads.map(lambda item: identify(item.source, names=names, digests=digests), items)
+        )
 
 
 def fitting_config(items: Sequence[Item], rows: Sequence[Row], *, config: Config) -> Config:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from triptych import __version__
 from triptych.config import Config
 from triptych.errors import OutputError, UsageError
+from triptych.features.jobs import in_use
 from triptych.features.keys import digest_of
+from triptych.features.layout import default_root
 from triptych.features.recipe import features_recipe
 from triptych.fuse.provenance import is_model
 from triptych.inputs import find_sources
@@ -80,7 +82,8 @@ def train(
     config = fitting_config(dataset.items, rows, config=config)
     for note in (*dataset.warnings, *what_is_missing(config)):
         listener.note(note)
-    found = gather_samples(dataset.items, rows, config=config, listener=listener)
+    with in_use(default_root()):
+        found = gather_samples(dataset.items, rows, config=config, listener=listener)
     dataset, warnings = _left(dataset, found)
     groups = [group_of(i, d) for i, d in zip(found.items, found.digests, strict=True)]
     splits = split_names(dataset, groups, options=config.train)

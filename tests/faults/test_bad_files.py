@@ -167,20 +167,26 @@ def test_what_was_read_only_in_part_says_so(
     assert analysis_of(out, "cut.mkv")["source"]["partial"] is True
 
 
-def test_a_mixed_folder_again_tries_the_failures_and_nothing_else(
-    mixed: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+def test_a_mixed_folder_again_does_nothing_until_failures_are_asked_for(
+    mixed: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     out, _ = mixed
-    copy = tmp_path / "out"
+    copy = out.with_name("copy")  # where the links to the films are the same
     shutil.copytree(out, copy)
-    again = triptych(
-        "run", out.parent / "in", "-o", copy, "--preset", "light", "--asr", "never", "--json"
-    )
-    assert again.returncode == 1
-    totals = json.loads(again.stdout)
-    assert totals["states"] == {"done": 0, "cached": 10, "partial": 1, "failed": 6, "skipped": 1}
-    assert totals["frames_decoded"] == 0
-    assert answers(copy) == answers(out)
+    run = ("run", out.parent / "in", "-o", copy, "--preset", "light", "--asr", "never", "--json")
+    for more, tried in (
+        ([], {"gone.mp4"}),  # whether a file can be read is asked each time
+        (["--retry-failed"], {n for n, b in BAD.items() if b[0] == "failed"} | {"cut.mkv"}),
+    ):
+        again = triptych(*run, *more)
+        assert again.returncode == 1
+        totals = json.loads(again.stdout)
+        assert {r["relative"] for r in totals["rows"] if r.get("fresh")} == tried
+        assert totals["states"] == {
+            "done": 0, "cached": 10, "partial": 1, "failed": 6, "skipped": 1
+        }  # fmt: skip
+        assert totals["frames_decoded"] == 0
+        assert answers(copy) == answers(out)
 
 
 def test_two_folders_with_a_file_of_one_name(tmp_path: Path) -> None:

@@ -113,9 +113,25 @@ def test_nothing_succeeded_is_3(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_text("no film")
     (tmp_path / "in").mkdir()
     assert triptych("run", tmp_path / "bad.mp4", "-o", tmp_path / "out", *LIGHT).returncode == 3
-    empty = triptych("run", tmp_path / "in", "-o", tmp_path / "out2", *LIGHT)
-    assert empty.returncode == 3
-    assert "0 inputs: nothing to do" in empty.stdout
+    (tmp_path / "in" / "notes.txt").write_text("milk, eggs")
+    none = triptych("run", tmp_path / "in", "-o", tmp_path / "out2", *LIGHT)
+    assert none.returncode == 3
+    assert "no video: none of these files is a video or sound file" in none.stdout
+
+
+@pytest.mark.parametrize("content", ["", "path\n", "subtitles"])
+def test_no_input_at_all_is_an_error_in_words(tmp_path: Path, content: str) -> None:
+    given = tmp_path / ("in" if content in ("", "subtitles") else "list.csv")
+    if given.suffix:
+        given.write_text(content)
+    else:
+        given.mkdir()
+        (given / "a.srt").write_text(content)
+    for more in ([], ["--dry-run"]):
+        done = triptych("run", given, "-o", tmp_path / "out", *LIGHT, *more)
+        assert done.returncode == 2
+        assert "triptych: no file to analyse: " in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_text_in_a_folder_is_skipped_but_a_failure_when_it_is_named(tmp_path: Path) -> None:
@@ -143,6 +159,7 @@ def test_text_in_a_folder_is_skipped_but_a_failure_when_it_is_named(tmp_path: Pa
         (["{film}", "--format", "json,pdf"], "'pdf' is none of json, md"),
         (["{film}", "--preset", "huge"], "no preset 'huge' (there are embedded, full, light"),
         (["{film}", "--summary", "half"], "cannot read the summary length 'half' (write a share"),
+        (["{film}", "--max-failures", "few"], "cannot read --max-failures 'few' (write a number"),
         (["{film}", "--labels", "./no-such.txt"], "no-such.txt: no such file of labels"),
         (["{film}", "--labels", "cat,Cat"], "labels given more than once"),
         (["{film}", "-o", "/proc/none/out"], "/proc/none/out: cannot write here"),

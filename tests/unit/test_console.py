@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from triptych.closing import print_closing
+from triptych.closing import print_closing, print_plan
 from triptych.console import Bar, Lines, Quiet, Row, listener, shown
+from triptych.plan import PLANS
 
 
 class Terminal(io.StringIO):
@@ -61,6 +62,8 @@ def totals(*rows: Row, **more: Any) -> dict[str, Any]:
         "rows": list(rows),
         "videos": len(rows),
         "states": {s: sum(r["state"] == s for r in rows) for s in states},
+        "waiting": 0,
+        "stopped": "",
         "seconds": 2.0,
         "media_seconds": 24.0,
         "speed": 12.0,
@@ -205,9 +208,46 @@ def test_closing_says_that_nothing_was_decoded() -> None:
     assert "nothing was decoded" not in closing(io.StringIO(), FAILED, videos_decoded=0)
 
 
-def test_closing_of_an_empty_folder() -> None:
-    text = closing(io.StringIO(), speed=None, videos_decoded=0)
-    assert text == "0 inputs: nothing to do, in 2.00 s\n"
+def test_closing_of_a_folder_without_videos() -> None:
+    text = closing(io.StringIO(), SKIPPED, speed=None, videos_decoded=0)
+    assert text == (
+        "1 inputs: 1 skipped, in 2.00 s\nno video: none of these files is a video or sound file\n"
+    )
+
+
+def test_closing_of_a_run_that_was_stopped() -> None:
+    text = closing(io.StringIO(), FAILED, waiting=7, videos_decoded=0)
+    assert "1 failed, 7 not reached, in" in text
+    assert "the same command goes on with those that were not reached" in text
+
+
+def test_closing_tells_failures_that_were_not_tried_again() -> None:
+    before = {k: v for k, v in FAILED.items() if k != "fresh"}
+    assert "(--retry-failed" in closing(io.StringIO(), before, FAILED)
+    assert "(--retry-failed" not in closing(io.StringIO(), FAILED)
+
+
+def test_a_plan_is_told_in_words() -> None:
+    def plan(seconds: float | None, *rows: Row) -> str:
+        stream = io.StringIO()
+        counts = {p: sum(r["plan"] == p for r in rows) for p in PLANS}
+        estimate = {"seconds": seconds, "media_s": 9.0, "bytes": 2.5e6}
+        planned = {"videos": len(rows), "counts": counts, "estimate": estimate, "rows": rows}
+        print_plan(planned, stream)
+        return stream.getvalue()
+
+    rows = [row(f"{i}.mp4", plan="decode") for i in range(50)]
+    bad = FAILED | {"plan": "failed"}
+    text = plan(600.0, *rows, row("猫.mp4", plan="report"), bad)
+    assert "52 inputs: 50 to decode, 1 to report again, without decoding, 1 failed\n" in text
+    assert "decode: in/39.mp4\n" in text
+    assert "decode: in/40.mp4\n" not in text
+    assert "and 10 more to decode (--json)" in text
+    assert "report: in/猫.mp4\n" in text
+    assert "failed: in/b.mp4: open: the file is empty\n" in text
+    assert "about 10 min and 2.5 MB of results" in text
+    assert "cannot be estimated" in plan(None, *rows)
+    assert "about" not in plan(0.0, row(plan="finished"))
 
 
 def test_the_closing_table_on_a_terminal() -> None:

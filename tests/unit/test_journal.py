@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from triptych.errors import DecodeError, OutputError
+from triptych.errors import (
+    DecodeError,
+    InputError,
+    NotMediaError,
+    OutputError,
+    ResourceError,
+    TriptychError,
+    WeightsError,
+)
 from triptych.journal import Journal, Row, failure
 
 
@@ -55,9 +63,15 @@ def test_no_file_is_made_when_there_is_nothing_to_say(tmp_path: Path) -> None:
     assert not (tmp_path / "run.jsonl").exists()
 
 
-def test_a_failure_is_tried_again(tmp_path: Path) -> None:
-    written(tmp_path / "run.jsonl", row(state="failed"))
-    assert finished(tmp_path, row()) is None
+def test_a_failure_is_remembered_and_the_latest_row_of_a_video_counts(tmp_path: Path) -> None:
+    written(tmp_path / "run.jsonl", row(), row(state="failed"))
+    assert finished(tmp_path, row()) == row(state="failed")
+
+
+def test_what_other_answers_took_the_place_of_is_not_finished(tmp_path: Path) -> None:
+    written(tmp_path / "run.jsonl", row(fingerprint="first"), row(fingerprint="second"))
+    assert finished(tmp_path, row(fingerprint="first")) is None
+    assert finished(tmp_path, row(fingerprint="second")) is not None
 
 
 def test_a_file_that_changed_is_not_finished(tmp_path: Path) -> None:
@@ -162,11 +176,50 @@ def test_a_log_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) 
 def test_a_run_with_nothing_new_is_known_by_its_rows_and_files(tmp_path: Path) -> None:
     path = written(tmp_path / "run.jsonl", row())
     assert not Journal(path).same_as([row()])  # its files are not there
-    for name in ("predictions.csv", "index.html", "summary.json"):
+    for name in ("predictions.csv", "index.html"):
         (tmp_path / name).touch()
+    for summary in ("", "half", "null", '{"stopped": "interrupted"}'):
+        (tmp_path / "summary.json").write_text(summary)
+        assert not Journal(path).same_as([row()])
+    (tmp_path / "summary.json").write_text('{"stopped": ""}')
     assert Journal(path).same_as([row()])
     assert not Journal(path).same_as([row(state="cached")])
     assert not Journal(path).same_as([row(), row("b.mp4")])
+
+
+def test_rows_of_other_inputs_are_kept_until_they_are_asked_for(tmp_path: Path) -> None:
+    outputs = {"outputs": {"json": "analysis.json"}, "sizes": {"analysis.json": 0}}
+    there, gone = row("there.mp4", **outputs), row("gone.mp4", **outputs)
+    failed = row("电影.mp4", "failed")
+    path = written(tmp_path / "run.jsonl", there, gone, failed)
+    (tmp_path / "there.mp4").mkdir()
+    (tmp_path / "there.mp4/analysis.json").touch()
+    Journal(path).keep_others([row("new.mp4")])
+    path.write_text(json.dumps(row("new.mp4")) + "\n")
+    assert finished(tmp_path, row("there.mp4")) == there
+    assert finished(tmp_path, failed) == failed
+    assert finished(tmp_path, row("gone.mp4")) is None
+    assert [r["relative"] for r in Journal(path).rows] == ["there.mp4", "电影.mp4", "new.mp4"]
+    # Asked about, they stand in run.jsonl again, and only there.
+    Journal(path).keep_others([there, failed])
+    kept = (tmp_path / ".earlier.jsonl").read_text("utf-8")
+    assert [json.loads(line)["relative"] for line in kept.splitlines()] == ["new.mp4"]
+
+
+def test_rows_that_cannot_be_kept_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "run.jsonl", row("a.mp4"))
+    (tmp_path / ".earlier.jsonl").mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        Journal(path).keep_others([])
+
+
+def test_a_length_is_known_of_the_same_content_only(tmp_path: Path) -> None:
+    known = row(sha256="one", duration_s=7.5) | {"fingerprint": "of other settings"}
+    journal = Journal(written(tmp_path / "run.jsonl", known))
+    assert journal.length_of(row(sha256="one")) == 7.5
+    assert journal.length_of(row(sha256="two")) is None
+    assert journal.length_of(row(sha256="one", window=[0.0, 2.0])) is None
+    assert journal.length_of(row("b.mp4", sha256="one")) is None
 
 
 def test_a_known_failure_keeps_its_stage_and_remedy() -> None:
@@ -180,3 +233,23 @@ def test_an_unknown_failure_asks_for_a_report() -> None:
     failed = failure(row(), ZeroDivisionError("division by zero"), stage="analyze")
     assert failed["error"] == "ZeroDivisionError: division by zero"
     assert "report it" in failed["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("err", "may_pass"),
+    [
+        (DecodeError("damaged"), False),
+        (NotMediaError("text"), False),
+        (ZeroDivisionError(), False),
+        (ResourceError("died"), True),
+        (OutputError("full"), True),
+        (InputError("away"), True),
+        (WeightsError("absent"), True),
+        (OSError(5, "Input/output error"), True),
+        (MemoryError(), True),
+    ],
+)
+def test_a_failure_knows_whether_it_may_pass_another_time(err: Exception, may_pass: bool) -> None:
+    failed = failure(row(), err, stage="analyze")
+    assert failed["retryable"] is may_pass
+    assert isinstance(err, TriptychError) or failed["remedy"]

@@ -13,6 +13,7 @@ import synth
 from labelled import coloured
 from triptych.config import Config, load_config
 from triptych.features import FeatureStore
+from triptych.features.index import DigestIndex
 from triptych.inputs import Source, find_sources
 from triptych.learn.dataset import Dataset, Item, read_dataset
 from triptych.learn.examples import Names, identify, load_sample, sample_key, sample_recipe
@@ -91,7 +92,9 @@ def test_without_a_recogniser_speech_is_never_recognised(
 
 def key_of(path: Path, config: Config) -> str:
     source = Source(path=path, relative=path.name)  # type: ignore[arg-type]
-    return sample_key(identify(source, names=Names()), source, recipe=sample_recipe(config))
+    with DigestIndex() as digests:
+        row = identify(source, names=Names(), digests=digests)
+    return sample_key(row, source, recipe=sample_recipe(config))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import json
 import os
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,10 @@ from triptych import cache
 from triptych.errors import ResourceError
 from triptych.extract.specs import AUDIO
 from triptych.features import FeatureStore, entry_key
+from triptych.features.store import DamagedEntry, _set_aside, check_entry
 from triptych.records import Cue, FeatureTrack, Sample, Thumbnails
 
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema.md"
 KEY = entry_key("image", "ab" * 32, {"fps": 1.0})
 RNG = np.random.default_rng(7)
 TRACK = synth.track(
@@ -190,6 +194,87 @@ def test_a_folder_in_the_way_is_no_entry(
     assert "cannot read" in caplog.text
 
 
+HOUR_S = 3600.0
+
+
+@pytest.mark.parametrize("age_s", [2 * HOUR_S, 400 * 24 * HOUR_S, -5 * HOUR_S])
+def test_reading_an_entry_marks_it_as_used(store: FeatureStore, age_s: float) -> None:
+    store.put(KEY, NOTE)
+    path = store.path(KEY)
+    content = path.read_bytes()
+    began = time.time()
+    os.utime(path, (began - age_s,) * 2)
+    assert store.get(KEY) == NOTE
+    assert began - 1 <= path.stat().st_mtime <= time.time() + 1
+    assert path.read_bytes() == content
+
+
+def test_an_entry_is_marked_once_an_hour(store: FeatureStore) -> None:
+    store.put(KEY, NOTE)
+    path, lately = store.path(KEY), time.time() - 0.9 * HOUR_S
+    os.utime(path, (lately, lately))
+    assert store.get(KEY) == NOTE
+    assert path.stat().st_mtime == pytest.approx(lately, abs=1e-3)
+
+
+def test_checking_an_entry_does_not_mark_it(store: FeatureStore) -> None:
+    store.put(KEY, TRACK)
+    path, then = store.path(KEY), time.time() - 9 * HOUR_S
+    os.utime(path, (then, then))
+    check_entry(path)
+    assert path.stat().st_mtime == pytest.approx(then, abs=1e-3)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DamagedEntry):
+        check_entry(path)
+    assert not path.exists() and path.with_suffix(".damaged").exists()
+    with pytest.raises(FileNotFoundError):
+        check_entry(path)
+
+
+def test_an_entry_that_was_made_again_meanwhile_is_not_set_aside(store: FeatureStore) -> None:
+    """Two processes find the same damage; the slower one must not undo the mending."""
+    store.put(KEY, NOTE)
+    path = store.path(KEY)
+    path.write_bytes(b"damaged")
+    status = path.stat()
+    store.put(KEY, TRACK)
+    _set_aside(path, status)
+    assert_same(store.get(KEY), TRACK)
+
+
+def test_a_lack_of_memory_is_no_damage(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    store.put(KEY, TRACK)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("safetensors.numpy.load", short)
+        store.get(KEY)
+    assert_same(store.get(KEY), TRACK)
+
+
+def test_the_example_of_the_documentation_reads_an_entry(tmp_path: Path) -> None:
+    section = SCHEMA.read_text(encoding="utf-8").split("## Entries of the feature store")[1]
+    example = section.split("```python\n")[1].split("```")[0]
+    name = "image-0123456789abcdef0123456789abcdef.safetensors"
+    assert example.count(name) == 1
+    store = FeatureStore(tmp_path)
+    store.put(KEY, TRACK)
+    store.path(KEY).rename(tmp_path / name)
+    alone = "\nimport sys; assert 'triptych' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", example + alone],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"track audio (5, {AUDIO.dim}) 8.3\n", "")
+
+
 class Crash(BaseException):
     """As a kill would, it passes every `except Exception`."""
 
@@ -220,6 +305,26 @@ def test_a_crash_leaves_the_old_entry_or_none(
     assert store.get(KEY) == before
     left = [p.name for p in store.root.rglob("*") if p.is_file()]
     assert left == ([] if before is None else [f"{KEY}.safetensors"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be synchronised there")
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_the_folder_is_synchronised_after_the_file(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch, is_refused: bool
+) -> None:
+    synced, whole = [], os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(handle).st_mode))
+        if synced[-1] and is_refused:
+            raise OSError(22, "not on this file system")
+        whole(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        store.put(KEY, TRACK)
+    assert synced == [False, True]
+    assert_same(store.get(KEY), TRACK)
 
 
 def test_a_full_disk_is_a_resource_error(

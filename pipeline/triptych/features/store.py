@@ -1,8 +1,8 @@
 """Embeddings on disk: content-addressed, published whole or not at all, verified on read.
 
 An entry is one safetensors file, `<root>/<2 hex>/<key>.safetensors`. Its tensors hold the
-arrays; the metadata field "triptych" holds JSON: `kind`, `meta`, and `sha256` over both. It can
-be read with numpy and safetensors alone:
+arrays; the metadata field "triptych" holds JSON: `kind`, `meta`, and `sha256` over both (see
+docs/schema.md). It can be read with numpy and safetensors alone:
 
     from safetensors.numpy import load_file
     load_file("image-0123.safetensors")["values"]      # (T, D) float32
@@ -27,11 +27,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import safetensors.numpy
 
-from triptych.cache import cache_dir, published
+from triptych.cache import published
+from triptych.features.layout import DAMAGED, default_root, entry_path, mark_used
 from triptych.records import Cue, FeatureTrack, Sample, Spec, Thumbnails, Timeline
 
-__all__ = ["FeatureStore", "Storable"]
+__all__ = ["DamagedEntry", "FeatureStore", "Storable", "check_entry"]
 
 log = logging.getLogger(__name__)
 
@@ -39,35 +41,43 @@ Storable: TypeAlias = FeatureTrack | Thumbnails | tuple[Cue, ...] | Sample | Map
 Arrays: TypeAlias = dict[str, "np.ndarray[Any, Any]"]
 
 
+class DamagedEntry(ValueError):
+    """The bytes of an entry are not those that were written."""
+
+
 class FeatureStore:
     """A folder of entries; any number of processes may share it."""
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
-        self.root = Path(root) if root is not None else cache_dir() / "features"
+        self.root = Path(root) if root is not None else default_root()
 
     def path(self, key: str) -> Path:
         """Where the entry `key` is, or would be."""
-        return self.root / key.rsplit("-", 1)[-1][:2] / f"{key}.safetensors"
+        return entry_path(self.root, key)
 
     def get(self, key: str) -> Storable | None:
-        """Read an entry; None when there is none.
+        """Read an entry, which then counts as used; None when there is none.
 
         A damaged entry is moved aside (`.damaged`) and counts as absent: it will be made again.
         """
         path = self.path(key)
         try:
-            content = path.read_bytes()
+            content, status = _read(path)
         except FileNotFoundError:
             return None
         except OSError as err:
             log.warning("cannot read %s: %s", path, err)
             return None
         try:
-            return _decode(content)
+            record = _unpack(*_opened(content))
+        except MemoryError:  # says nothing about the entry
+            raise
         except Exception as err:  # noqa: BLE001 - whatever damage makes the parsers raise
             log.warning("%s is damaged and will be made again: %s", path, err)
-            _set_aside(path)
+            _set_aside(path, status)
             return None
+        mark_used(path, status)
+        return record
 
     def put(self, key: str, record: Storable) -> None:
         """Store an entry.
@@ -80,33 +90,55 @@ class FeatureStore:
             scratch.write_bytes(content)
 
 
-def _set_aside(path: Path) -> None:
+def check_entry(path: Path) -> None:
+    """Read an entry, whatever its kind, without marking it as used.
+
+    Raises:
+        OSError: it is gone, or cannot be read.
+        DamagedEntry: it was damaged; it is moved aside.
+    """
+    content, status = _read(path)
     try:
-        path.replace(path.with_suffix(".damaged"))
+        _opened(content)
+    except MemoryError:
+        raise
+    except Exception as err:
+        _set_aside(path, status)
+        raise DamagedEntry(str(err)) from err
+
+
+def _read(path: Path) -> tuple[bytes, os.stat_result]:
+    with path.open("rb") as file:
+        return file.read(), os.fstat(file.fileno())
+
+
+def _set_aside(path: Path, status: os.stat_result) -> None:
+    try:
+        if os.path.samestat(path.stat(), status):  # else another process has made it again
+            path.replace(path.with_suffix(DAMAGED))
+    except FileNotFoundError:  # another process was faster
+        pass
     except OSError as err:
         log.warning("cannot move it aside: %s", err)
 
 
 def _encode(record: Storable) -> bytes:
-    from safetensors.numpy import save
-
     kind, arrays, meta = _pack(record)
     arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
     header = {"kind": kind, "meta": meta, "sha256": _checksum(kind, arrays, meta)}
     # All ASCII: a file name that is no valid Unicode must come through, too.
     text = json.dumps(header, sort_keys=True, allow_nan=False)
-    return save(arrays, metadata={"triptych": text})
+    return safetensors.numpy.save(arrays, metadata={"triptych": text})
 
 
-def _decode(content: bytes) -> Storable:
-    from safetensors.numpy import load
-
+def _opened(content: bytes) -> tuple[str, Arrays, dict[str, Any]]:
+    """Kind, arrays and meta of an entry, none of them changed since it was written."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
-    arrays = load(content)
+    arrays = safetensors.numpy.load(content)
     if header["sha256"] != _checksum(header["kind"], arrays, header["meta"]):
-        raise ValueError("checksum differs")
-    return _unpack(header["kind"], arrays, header["meta"])
+        raise DamagedEntry("checksum differs")
+    return header["kind"], arrays, header["meta"]
 
 
 def _checksum(kind: str, arrays: Arrays, meta: Mapping[str, Any]) -> str:

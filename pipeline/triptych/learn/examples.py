@@ -22,6 +22,7 @@ from triptych.config import Config
 from triptych.decode.sidecar import SIDECAR_ENDINGS, find_sidecars
 from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
 from triptych.events import Stopwatch, stage
+from triptych.features.index import DigestIndex
 from triptych.features.keys import entry_key, file_digest
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
@@ -59,7 +60,7 @@ class Names(dict[Path, list[str]]):
         return found
 
 
-def identify(source: Source, *, names: Names) -> Row:
+def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool = False) -> Row:
     """A row that knows what the file holds; `state` is "failed" if it cannot be read."""
     row: Row = {
         "path": str(source.path),
@@ -81,7 +82,7 @@ def identify(source: Source, *, names: Names) -> Row:
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
             raise InputError("not a file", path=source.path, remedy="give files or folders")
         row["size"] = status.st_size
-        row["sha256"] = file_digest(source.path)
+        row["sha256"] = digests.digest(source.path, status=status, verify=verify)
         beside = find_sidecars(source.path, names[source.path.parent])
         row["sidecars"] = [[path.name, file_digest(path)] for path in beside]
         if beside:  # which of them belongs to it, and in which language, its own name says

@@ -1,0 +1,131 @@
+"""The plan of a run that is not made: what would be decoded, how long it would take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from triptych.config import Config
+from triptych.features.index import DigestIndex
+from triptych.fuse.provenance import adopted
+from triptych.inputs import Source, find_sources
+from triptych.journal import Journal, Row
+from triptych.survey import Redo, Survey, check_sources
+
+__all__ = ["PLANS", "dry_run"]
+
+PLANS = ("decode", "report", "finished", "failed")
+_REPORTING = ("store", "fuse", "predict", "report")  # stages of a video that is not decoded
+
+
+def dry_run(
+    inputs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    config: Config | None = None,
+    redo: Redo = "nothing",
+) -> dict[str, Any]:
+    """What `run` would do with the same arguments; nothing is written in `out`.
+
+    Returns:
+        As docs/schema.md says: `counts` of each plan, `estimate`, `rows`.
+
+    Raises:
+        InputError: an input does not exist, or there is nothing in it.
+        UsageError: configuration, a model or a manifest cannot be read, or do not fit.
+    """
+    out, config = Path(out), adopted(config or Config())
+    sources = find_sources(inputs, out=out)
+    check_sources(sources, out)
+    journal = Journal(out / "run.jsonl")
+    with DigestIndex() as digests:
+        survey = Survey(config=config, journal=journal, out=out, redo=redo, digests=digests)
+        rows = [_planned(source, survey) for source in sources]
+    workers = config.runner.workers or os.cpu_count() or 1
+    return {
+        "videos": len(rows),
+        "counts": {plan: sum(r["plan"] == plan for r in rows) for plan in PLANS},
+        "workers": workers,
+        "estimate": _estimate(rows, journal.rows, workers=workers),
+        "rows": rows,
+    }
+
+
+def _planned(source: Source, survey: Survey) -> Row:
+    """What would be done with one source."""
+    row = survey.row_of(source)
+    if row["state"] == "failed":
+        plan = "failed"
+    elif row["state"]:
+        plan = "finished"
+    else:
+        plan = "report" if _features_are_kept(source, row, survey.config) else "decode"
+    told = {key: row[key] for key in ("path", "relative", "state", "stage", "error", "remedy")}
+    length = row.get("duration_s") or survey.journal.length_of(row)
+    return told | {"plan": plan, "size": row.get("size"), "duration_s": length}
+
+
+def _features_are_kept(source: Source, row: Row, config: Config) -> bool:
+    """Whether the file need not be decoded.
+
+    The code that would decode it is asked, with a store in which nothing may be missing.
+    """
+    from triptych.decode.sidecar import find_sidecars
+    from triptych.features.gather import Job, gather
+    from triptych.features.store import FeatureStore, Storable
+
+    class Missing(Exception):
+        pass
+
+    class Complete(FeatureStore):
+        def get(self, key: str) -> Storable | None:
+            if (record := super().get(key)) is None:
+                raise Missing
+            return record
+
+    window = (source.start_s, source.end_s)
+    job = Job(
+        path=source.path, config=config, store=Complete(), digest=row["sha256"], window=window
+    )
+    try:
+        gather(job, hear=not find_sidecars(source.path))
+    except Missing:
+        return False
+    return True
+
+
+def _estimate(rows: Sequence[Row], known: Sequence[Row], *, workers: int) -> dict[str, Any]:
+    """Time and room that the work would take, by what earlier videos took; None: unknown."""
+    known = [r for r in known if r.get("duration_s") and r.get("seconds")]
+    media_s = sum(r["duration_s"] for r in known)
+    seconds_a_byte = _ratio(media_s, sum(r["size"] for r in known))
+    decoded = [r for r in known if r.get("decoded")]
+    stages = sum(r["seconds"].get(name, 0.0) for r in known for name in _REPORTING)
+    rates = {
+        "decode": _ratio(
+            sum(r["elapsed_s"] for r in decoded), sum(r["duration_s"] for r in decoded)
+        ),
+        "report": _ratio(stages, media_s),
+    }
+    results = _ratio(sum(sum(r.get("sizes", {}).values()) for r in known), media_s)
+    work = [r for r in rows if r["plan"] in rates]
+    lengths = [r["duration_s"] or _times(r["size"], seconds_a_byte) for r in work]
+    spent = [_times(rates[r["plan"]], s) for r, s in zip(work, lengths, strict=True)]
+    seconds = _times(_total(spent), 1 / max(1, min(workers, len(work))))
+    size = _total([_times(results, s) for s in lengths])
+    return {"seconds": seconds, "media_s": _total(lengths), "bytes": size}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _times(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a * b
+
+
+def _total(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 1) if len(known) == len(parts) else None

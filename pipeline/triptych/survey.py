@@ -1,0 +1,163 @@
+"""Which videos are finished, which failed before, and which are to be worked on.
+
+A finished video is known by what it holds and by everything that its answers depend on. A video
+that failed stays failed, unless the machine was to blame, something changed, or the user asks.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from triptych.config import Config
+from triptych.errors import InputError, TriptychError, UsageError
+from triptych.extract.registry import preset
+from triptych.extract.specs import ASR_VERSION
+from triptych.features.index import DigestIndex
+from triptych.features.keys import digest_of, file_digest
+from triptych.fuse.provenance import model_digest
+from triptych.inputs import Source
+from triptych.journal import Journal, Row, failure, seen_again
+
+__all__ = ["Redo", "Survey", "check_sources"]
+
+#: What of that which ended before is done again: nothing, what failed or is partial, all.
+Redo = Literal["nothing", "failed", "all"]
+
+_REPORT_VERSION = 1  # raised when finished folders should be written again
+
+
+def check_sources(sources: Sequence[Source], out: Path) -> None:
+    """Refuse inputs that cannot lead to results.
+
+    Raises:
+        InputError: there are none.
+        UsageError: the results of one would stand where it stands itself.
+    """
+    if not sources:
+        raise InputError(
+            "no file to analyse: nothing in what was given could be a video or sound file",
+            remedy="check the folders; hidden files, subtitles and the results are left out",
+        )
+    for source in sources:
+        if os.path.abspath(out / source.relative) == os.path.abspath(source.path):
+            raise UsageError(
+                "the folder of its results would be the file itself",
+                path=source.path,
+                remedy="choose another folder for the results",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Tells what is to be done from what is done."""
+
+    config: Config  #: with what its model needs adopted
+    journal: Journal
+    out: Path
+    redo: Redo
+    digests: DigestIndex
+
+    @functools.cached_property
+    def _model_digest(self) -> str:
+        model = self.config.predict.model
+        return model_digest(model) if model else ""
+
+    def row_of(self, source: Source) -> Row:
+        """The row of a source; `state` is empty when it is to be worked on."""
+        row = self._identified(source)
+        if row["state"] or self.redo == "all":
+            return row
+        known = self.journal.finished(row, self.out)
+        if known is None or self._is_wanted_again(known, source):
+            return row
+        return seen_again(known)
+
+    def _is_wanted_again(self, known: Row, source: Source) -> bool:
+        state, asked = known["state"], self.redo == "failed"
+        if state == "skipped":
+            return source.expected  # passed over in a folder, a failure when the user names it
+        if state != "failed":
+            return state == "partial" and asked
+        limit_s = self.config.runner.time_limit_s
+        changed = known.get("time_limit_s", limit_s) != limit_s
+        return asked or changed or known.get("retryable", True) or not source.expected
+
+    def _identified(self, source: Source) -> Row:
+        """A row that knows what the file holds; `state` is "failed" if it cannot be read."""
+        row: Row = {
+            "path": str(source.path),
+            "state": "",
+            "stage": "",
+            "error": "",
+            "remedy": "",
+            "relative": str(source.relative),
+            "folder": str(source.relative),
+            "attempt": 1,
+            **dict(source.extra),
+        }
+        if source.start_s is not None or source.end_s is not None:
+            row["window"] = [source.start_s, source.end_s]
+        try:
+            status = _status_of(source.path)
+            row["size"] = status.st_size
+            row["sha256"] = self.digests.digest(
+                source.path, status=status, verify=self.config.runner.verify
+            )
+            row["fingerprint"] = self._fingerprint(source, row["sha256"])
+        except (TriptychError, OSError) as err:
+            return failure(row | {"fresh": True}, err, stage="read")
+        return row
+
+    def _fingerprint(self, source: Source, digest: str) -> str:
+        """Digest of everything that could change the answers for one source."""
+        from triptych import __version__
+        from triptych.decode.sidecar import find_sidecars
+
+        config = self.config
+        return digest_of(
+            {
+                "media": digest,
+                "window": [source.start_s, source.end_s],
+                "sidecars": [[p.name, file_digest(p)] for p in find_sidecars(source.path)],
+                "name": source.path.name,
+                "extra": dict(source.extra),
+                "config": config.recipe(),
+                "labels": _labels_content(config.predict.labels),
+                "model": self._model_digest,
+                "extractors": [
+                    [spec.recipe() for spec in entry.specs]
+                    for entry in preset(config.extract.preset)
+                    if not entry.missing()
+                ],
+                "asr": importlib.util.find_spec("faster_whisper") is not None and ASR_VERSION,
+                "version": [__version__, _REPORT_VERSION],
+            }
+        )
+
+
+def _status_of(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except OSError as err:
+        raise InputError(
+            f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
+        ) from err
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+        raise InputError("not a file", path=path, remedy="give files or folders")
+    return status
+
+
+def _labels_content(labels: str) -> str:
+    """Of a file its content, so that editing it counts."""
+    path = Path(os.path.expanduser(labels.strip()))
+    try:
+        return file_digest(path) if path.is_file() else labels
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: words, then
+        return labels

@@ -1,0 +1,203 @@
+"""A folder that is watched: what arrives in it is worked on as soon as it is complete.
+
+A pass over what is new is a run like any other: OUT always holds what `triptych run FOLDER` would
+have given, and what is killed goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from triptych.arrivals import Arrival, Looks, Stamp
+from triptych.config import Config
+from triptych.errors import InputError, TriptychError, UsageError
+from triptych.prepare import Listener, Silent
+from triptych.runner import run_folder
+
+__all__ = ["POLL_S", "SETTLE_S", "watch"]
+
+Row = dict[str, Any]
+POLL_S = SETTLE_S = 5.0
+_DAY_S = 86_400.0
+
+
+def watch(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    config: Config | None = None,
+    listener: Listener | None = None,
+    poll_s: float = POLL_S,
+    settle_s: float = SETTLE_S,
+    once: bool = False,
+) -> dict[str, Any] | None:
+    """Work through a folder, then through what arrives in it, until SIGTERM or Ctrl-C.
+
+    A file is taken when a look finds it, and its subtitle files, as the look before did and for
+    `settle_s` at least. One that failed is tried again when it changes, or was away and is back.
+    A folder that is gone is waited for. A pass with more failures than `runner.max_failures`
+    allows is the last one.
+
+    Args:
+        folder: is looked through as `run` does, the folders in it included.
+        out: folder for the results; may be within `folder`.
+        config: defaults to the embedded preset.
+        listener: is told of each video as it ends, and not again while it stands.
+        poll_s: seconds between two looks.
+        settle_s: seconds for which a file must have been left alone.
+        once: end when all that is complete is done; what still grows is left for another time.
+
+    Returns:
+        The totals of the last pass, as of `run`; None if there was nothing to do.
+
+    Raises:
+        InputError: the folder does not exist at the start, or is gone and `once` is set.
+        TriptychError: as of `run`, from the first pass, or any if `once` is set. When a pass
+            went well before, the trouble is told, and it is tried again.
+        UsageError: `poll_s` or `settle_s` is no such time.
+        KeyboardInterrupt: Ctrl-C; nothing that was finished is lost.
+    """
+    folder = Path(folder)
+    if not (0 < poll_s <= _DAY_S and 0 <= settle_s <= _DAY_S):
+        raise UsageError("looks must be more than 0 s apart, and a day at most, as must waits")
+    if not os.path.isdir(folder):
+        raise InputError("no such folder", path=folder, remedy="check the path")
+    listener = listener or Silent()
+    listener.start(0)
+    listener.note(f"watching {folder}")
+    looks = Looks(folder, Path(out), settle_s=settle_s)
+    passes = _Passes(Path(out), config or Config(), listener)
+    idle_since: float | None = None
+    gone = False
+    with _until_terminated():
+        while True:
+            now = time.monotonic()
+            found = looks.look(now)
+            if found is None and once:
+                raise InputError("the folder is gone", path=folder)
+            if gone != (found is None):
+                gone = not gone
+                listener.note(f"{folder} is {'gone; waiting for it' if gone else 'back'}")
+            if passes.due(found or {}):
+                passes.work(found or {}, patient=not once)
+                if passes.totals and passes.totals["stopped"]:
+                    break
+                idle_since = None
+            elif idle_since is None:
+                idle_since = now
+            elif once and now - idle_since >= settle_s:
+                break
+            time.sleep(poll_s)
+    return passes.totals
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came; what is going on ends as it does after Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _until_terminated() -> Iterator[None]:
+    """Do what is within until SIGTERM comes, which is an end like any other.
+
+    Signals are Python's main thread's alone; elsewhere SIGTERM does what it did before.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except _Terminated:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the end
+    raise _Terminated
+
+
+class _Passes:
+    """What is known of each file, and runs over what is new.
+
+    A run by itself would tell what is finished by its content, and read the whole folder for
+    each file that arrives. It is told instead.
+    """
+
+    def __init__(self, out: Path, config: Config, listener: Listener) -> None:
+        self._out, self._config, self._news = out, config, _News(listener)
+        self._done: dict[str, tuple[Stamp, Row]] = {}
+        self.totals: dict[str, Any] | None = None
+
+    def due(self, found: dict[str, Arrival]) -> bool:
+        """Whether there is anything to do; forgets failures of files that are gone."""
+        for place in [p for p in self._done if p not in found]:
+            if self._done[place][1]["state"] == "failed":
+                del self._done[place]
+        return any(
+            self._is_new(place, file)
+            # What is no media, a log for example, may change as often as it likes.
+            and not (place in self._done and self._done[place][1]["state"] == "skipped")
+            for place, file in found.items()
+        )
+
+    def work(self, found: dict[str, Arrival], *, patient: bool) -> None:
+        """Run over all that is complete.
+
+        Args:
+            found: what the latest look found.
+            patient: after a pass that went well, trouble is told and not raised.
+        """
+        here = {p: f for p, f in found.items() if f.complete or p in self._done}
+        standing = {p: self._done[p][1] for p, f in here.items() if not self._is_new(p, f)}
+        self._news.standing = standing
+        try:
+            self.totals = run_folder(
+                [file.source for file in here.values()],
+                self._out,
+                config=self._config,
+                listener=self._news,
+                standing=standing,
+            )
+        except TriptychError as err:
+            if not (patient and self.totals):
+                raise
+            self._news.note(f"{err}; it is tried again")
+            return
+        rows = {row["relative"]: row for row in self.totals["rows"]}
+        stamps = {p: self._done[p][0] if p in standing else here[p].stamp for p in rows}
+        self._done |= {p: (stamps[p], row) for p, row in rows.items()}
+
+    def _is_new(self, place: str, file: Arrival) -> bool:
+        return file.complete and (place not in self._done or self._done[place][0] != file.stamp)
+
+
+class _News:
+    """Passes on what is new: every run tells of all videos, and begins with the same notes."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._said: set[str] = set()
+        self.standing: Collection[str] = ()
+        self.learned = listener.learned
+
+    def start(self, total: int) -> None:
+        self._listener.start(total - len(self.standing))
+
+    def note(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._listener.note(message)
+
+    def finished(self, row: Row) -> None:
+        if row["relative"] not in self.standing:
+            self._listener.finished(row)
