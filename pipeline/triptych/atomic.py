@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from triptych import faults
 from triptych.errors import TriptychError
 
 __all__ = ["SCRATCH", "Trouble", "is_disk_trouble", "is_full", "published"]
@@ -42,6 +43,7 @@ def published(path: Path, trouble: Trouble) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.touch()
+        faults.reached("file.begun", path.name)
     except OSError as err:
         raise trouble(path, err) from err
     try:
@@ -49,7 +51,9 @@ def published(path: Path, trouble: Trouble) -> Iterator[Path]:
         try:
             with scratch.open("rb+") as file:
                 os.fsync(file.fileno())
+            faults.reached("file.written", path.name)
             scratch.replace(path)
+            faults.reached("file.renamed", path.name)
             _sync_folder(path.parent)
         except OSError as err:
             raise trouble(path, err) from err

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from triptych import faults
 from triptych.atomic import published
 from triptych.errors import DecodeError, OutputError, TriptychError
 
@@ -96,8 +97,13 @@ class Journal:
                 self._file = self.path.open("a", encoding="utf-8", errors="backslashreplace")
                 if cut_short:
                     self._file.write("\n")
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            line = json.dumps(row, ensure_ascii=False) + "\n"
+            self._file.write(line[:9])
+            self._file.flush()  # as much as a full disk, or a kill, may leave of it
+            faults.reached("row.begun", row["relative"])
+            self._file.write(line[9:])
             self._file.flush()
+            faults.reached("row.written", row["relative"])
         except OSError as err:
             raise _cannot_write(self.path, err) from err
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triptych import faults
 from triptych.atomic import SCRATCH
 from triptych.config import Config
 from triptych.errors import OutputError, TriptychError
@@ -125,8 +126,10 @@ class _Run:
 
     def through(self, redo: Redo, standing: Mapping[str, Row]) -> dict[str, Any]:
         """Do all of it; returns the totals with the rows."""
+        faults.reached("run.locked")
         self._listener.start(len(self._sources))
         pending = self._surveyed(redo, standing)
+        faults.reached("run.surveyed")
         if pending and not self._budget.exceeded:
             self._prepare()
             try:
@@ -200,6 +203,7 @@ class _Run:
         """Write the files of the whole run; returns the totals with the rows."""
         from triptych.report.run import write_run
 
+        faults.reached("tables.begun")
         names = [str(source.relative) for source in self._sources]
         rows = [self._rows[name] for name in names if name in self._rows]
         totals = totals_of(

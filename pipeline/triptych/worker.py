@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triptych import faults
 from triptych.atomic import SCRATCH
 from triptych.config import Config
 from triptych.errors import NotMediaError
@@ -43,6 +44,7 @@ def analyze_one(
     from triptych.report.write import FILES, write_report
     from triptych.video import analyze
 
+    faults.reached("worker.begun", row["relative"])
     began = time.monotonic()
     watch = Stopwatch()
     try:
@@ -78,6 +80,7 @@ def analyze_one(
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         log.debug("%s", traceback.format_exc())
         return failure(row, err, stage="analyze")
+    faults.reached("worker.answered", row["relative"])
     warnings = _warnings_of(folder, analysis)
     decoded = "decode" in analysis.seconds  # for one missing track the file is read again
     return row | {
