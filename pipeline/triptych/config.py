@@ -206,7 +206,7 @@ def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") ->
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: max_failures, time_limit_s, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: max_failures, time_limit_s, verify, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ _EXTRAS = {
     "motion": ("cv2",),
     "plots": ("matplotlib",),
     "cjk": ("cvttf_NotoSansCJK_Regular",),
+    "export": ("pyarrow", "h5py"),
 }
 
 
