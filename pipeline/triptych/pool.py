@@ -220,7 +220,8 @@ class _Crew:
             else:
                 self._breaks = 0
                 yield job, _timed(job, _outcome(future, job))
-        if broken or any(job.overdue for job in self._jobs.values()):
+        # A pool that broke while a job was given may know nothing of that job: it never ends.
+        if broken or not self._pool.active or any(job.overdue for job in self._jobs.values()):
             yield from self._renewed()
 
     def _renewed(self) -> Iterator[tuple[_Job, Row | None]]:

@@ -6,9 +6,12 @@ import contextlib
 import multiprocessing
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from pebble import ProcessPool
 
 from command import until
 from tasks import die, obey
@@ -148,6 +151,25 @@ def test_a_worker_that_dies_before_it_has_work_costs_nothing(tmp_path: Path) -> 
     killer.start()
     rows = ended(pending(a="well", b="well"), tmp_path)
     killer.join()
+    assert {r["state"] for r in rows.values()} == {"done"}
+
+
+def test_a_job_that_a_broken_pool_has_forgotten_is_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the pool breaks between its check and its queue: it says nothing of the job."""
+    lost = [Future[Row]()]
+    schedule = ProcessPool.schedule
+
+    def forgetful(self: ProcessPool, *args: Any, **more: Any) -> Future[Row]:
+        if not lost:
+            return schedule(self, *args, **more)
+        assert self.active
+        self.stop()  # type: ignore[no-untyped-call]
+        return lost.pop()
+
+    monkeypatch.setattr(ProcessPool, "schedule", forgetful)
+    rows = ended(pending(a="well", b="well"), tmp_path)
     assert {r["state"] for r in rows.values()} == {"done"}
 
 
