@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from triptych_models.weighted import Doubles, ratio
 
-__all__ = ["compare", "draws", "interval"]
+__all__ = ["compare", "draws", "exact_interval", "interval"]
 
 _LEVEL = 95.0  # percent
 _AT_ONCE = 2_000_000  # numbers; a long list of videos must not fill the memory
@@ -59,6 +59,16 @@ def interval(values: npt.ArrayLike) -> tuple[float, float] | None:
         return None
     low, high = np.percentile(known, [50 - _LEVEL / 2, 50 + _LEVEL / 2])
     return float(low), float(high)
+
+
+def exact_interval(share: float, units: int) -> tuple[float, float] | None:
+    """The 95 % interval (Clopper and Pearson) of a share that is 0 or 1; None of another.
+
+    >>> exact_interval(1.0, 7)
+    (0.5903836027749967, 1.0)
+    """
+    tail = (0.5 - _LEVEL / 200) ** (1 / units)
+    return {0.0: (0.0, 1.0 - tail), 1.0: (tail, 1.0)}.get(share)
 
 
 def compare(

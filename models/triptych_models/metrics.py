@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych_models import weighted
-from triptych_models.intervals import draws, interval
+from triptych_models.intervals import draws, exact_interval, interval
 from triptych_models.weighted import Doubles, Rates
 
 __all__ = [
@@ -248,6 +248,10 @@ def _judged(
     intervals = {}
     for name in metrics if drawn else ():
         between = interval(np.concatenate([rates[name] for rates in drawn]))
+        if between is not None and between[0] == between[1]:
+            # Resamples of answers that are all right, or all wrong, say nothing of the next one.
+            units = videos if groups is None else len(np.unique(np.asarray(groups)))
+            between = exact_interval(between[0], units) if name == "accuracy" else None
         if between is not None:
             intervals[name] = [*between]
     return {"videos": videos, "metrics": metrics, "intervals": intervals}

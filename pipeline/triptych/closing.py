@@ -105,6 +105,10 @@ def print_training(result: dict[str, Any], stream: TextIO) -> None:
     splits = result["metrics"]["splits"]
     columns = [(f"{name}, {found['videos']} videos", found) for name, found in splits.items()]
     _figures(columns, stream)
+    counts = result["metrics"]["data"]["by_label"]
+    if said := [f"{name} {sum(parts.values())}" for name, parts in counts.items()]:
+        more = f" and {len(said) - _MOST_ROWS} more" if len(said) > _MOST_ROWS else ""
+        print(shown(f"labels: {', '.join(said[:_MOST_ROWS])}{more}"), file=stream)
     _outcome(result, stream)
     print(shown(f"open {result['model']}/report.html"), file=stream)
 

@@ -6,6 +6,7 @@ imported: a folder that is already finished must answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import hashlib
@@ -15,6 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +24,7 @@ from triptych.errors import InputError, UsageError
 
 __all__ = ["Source", "find_sources"]
 
+_COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
@@ -82,7 +85,7 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
     """All files to look at, in a stable order, each once.
 
     Folders are walked recursively; hidden files, subtitle files, what is no regular file and
-    everything below `out` are left out. Whether the rest is media is decided by content when it
+    everything below `out`, or below the results of another run, are left out. Whether the rest is media is decided by content when it
     is opened. A link that leads nowhere is kept if its ending is that of media: someone should
     hear of it.
 
@@ -118,6 +121,7 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             for n in names
             if not n.startswith(".")
             and (real := (here / n).resolve()) != out
+            and not _is_of_a_run(here / n)
             and not ((here / n).is_symlink() and real in above)
         )
         for name in sorted(files):
@@ -128,6 +132,13 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             if path.is_file() or (expected and path.is_symlink() and not path.exists()):
                 relative = PurePosixPath(path.relative_to(root).as_posix())
                 yield Source(path=path, relative=relative, expected=expected, inside=relative)
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    """Whether a folder holds results: its reels are videos, and no input of another run."""
+    return (folder / "run.jsonl").is_file() and (
+        (folder / "summary.json").is_file() or (folder / ".lock").is_file()
+    )
 
 
 def _glob(pattern: str, out: Path) -> list[Source]:
@@ -181,16 +192,36 @@ def _manifest(path: Path) -> Iterator[Source]:
         yield Source(path=media, relative=relative, start_s=start_s, end_s=end_s, extra=extra)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _check_names(names: Iterable[str | None], path: Path) -> None:
+    """Refuse a column whose name is nearly one of ours: what it says would go unheard."""
+    for name in names:
+        meant = (name or "").strip().casefold()
+        near = get_close_matches(meant, _COLUMNS, n=1, cutoff=0.8)
+        if near and name != near[0]:
+            raise UsageError(
+                f"an unknown column {name!r}", path=path, remedy=f"did you mean {near[0]!r}?"
+            )
+
+
+def _content(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as err:
-        raise UsageError(
-            f"cannot read the manifest: {err}", path=path, remedy="save it as UTF-8 text"
-        ) from err
+        content = path.read_bytes()
+    except OSError as err:
+        raise UsageError(f"cannot read the manifest: {err.strerror}", path=path) from err
+    for encoding in ("utf-8-sig", "gb18030"):  # Chinese spreadsheets save the second one
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode(encoding)
+    raise UsageError(
+        "cannot read the manifest: it is no text", path=path, remedy="save it as UTF-8 text"
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    text = _content(path)
     if path.suffix.lower() == ".csv":
         reader = csv.DictReader(io.StringIO(text, newline=""))
         try:
+            _check_names(reader.fieldnames or (), path)
             yield from ((reader.line_num, row) for row in reader)
         except csv.Error as err:
             raise UsageError(f"line {reader.line_num + 1} is not CSV: {err}", path=path) from err
@@ -204,6 +235,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise UsageError(f"line {number} is not JSON: {err}", path=path) from err
             if not isinstance(row, dict):
                 raise UsageError(f"line {number} is not a JSON object", path=path)
+            _check_names(row, path)
             yield number, row
 
 

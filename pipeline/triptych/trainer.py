@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_WORK = ".work"
+_WORK, _PREVIOUS = ".work", ".previous"
 _PUBLISHED_LAST = "config.json"  # without it a folder is no model
 
 
@@ -59,7 +59,8 @@ def train(
 
     Args:
         inputs: folders named after classes, or manifests; see `triptych.learn.dataset`.
-        out: folder for the model; one that holds a model gets the new one when it is finished.
+        out: folder for the model; one that holds a model gets the new one when it is finished,
+            and keeps the older one in its folder `.previous`.
         config: its section `train`, and how features are made.
         listener: is told of each video and each epoch.
 
@@ -257,6 +258,16 @@ def _described(
     return described
 
 
+def _set_aside(out: Path, names: Sequence[str]) -> None:
+    """Keep an older model below the new one; the file without which it is none goes first."""
+    before = out / _PREVIOUS
+    shutil.rmtree(before, ignore_errors=True)
+    before.mkdir()
+    for name in sorted(names, key=lambda n: n != _PUBLISHED_LAST):
+        if (out / name).exists():
+            (out / name).replace(before / name)
+
+
 def _finish(model: TrainedModel, metrics: dict[str, Any], work: Path, out: Path) -> None:
     """Write all files of the model, then put them where they belong, in place of an older one."""
     from triptych.report.training import write_training_report
@@ -270,7 +281,8 @@ def _finish(model: TrainedModel, metrics: dict[str, Any], work: Path, out: Path)
         # safetensors makes files that only their owner may read.
         shutil.copymode(made / "metrics.json", made / "model.safetensors")
         write_training_report(made, metrics | {"name": out.resolve().name})
-        (out / _PUBLISHED_LAST).unlink(missing_ok=True)
+        if is_model(out):
+            _set_aside(out, [path.name for path in made.iterdir()])
         shutil.rmtree(out / "plots", ignore_errors=True)
         for path in sorted(made.iterdir(), key=lambda p: p.name == _PUBLISHED_LAST):
             path.replace(out / path.name)

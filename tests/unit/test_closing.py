@@ -83,6 +83,7 @@ def test_a_training_shows_each_split_and_where_the_report_is(task: Any) -> None:
     print_training(result(metrics=make_metrics(task=task)), stream)
     text = stream.getvalue()
     assert "validation, 70 videos" in text and "test, 70 videos" in text
+    assert ("labels: " in text) == (task != "regression")
     assert text.endswith("open out/m/report.html\n")
 
 

@@ -289,9 +289,3 @@ def test_a_bad_row_is_named(tmp_path: Path, name: str, rows: list[str], complain
         find(path)
     assert complaint in str(caught.value)
     assert str(path) in str(caught.value)
-
-
-def test_a_manifest_in_another_encoding_says_what_to_do(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", "path", "电影.mp4", encoding="gb18030")
-    with pytest.raises(UsageError, match="UTF-8"):
-        find(path)

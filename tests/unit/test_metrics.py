@@ -218,6 +218,18 @@ def test_a_constant_side_has_no_correlation() -> None:
     assert metrics.regression_errors([*range(7)], [3.0] * 7)["r2"] == pytest.approx(0.0)
 
 
+def test_answers_that_are_all_right_are_not_sure_to_stay_so() -> None:
+    scores = np.eye(2)[[0, 1, 0, 1, 0, 1, 0]]
+    found = evaluate("single", scores.argmax(1), scores, labels="ab")
+    assert found["metrics"]["accuracy"] == 1.0
+    assert found["intervals"]["accuracy"] == pytest.approx([0.5904, 1.0], abs=1e-4)
+    assert "AUROC" not in found["intervals"]
+    pairs = evaluate("single", scores.argmax(1), scores, labels="ab", groups=list("aabbccc"))
+    assert pairs["intervals"]["accuracy"] == pytest.approx([0.2924, 1.0], abs=1e-4)
+    wrong = evaluate("single", scores.argmin(1), scores, labels="ab")
+    assert wrong["intervals"]["accuracy"] == pytest.approx([0.0, 0.4096], abs=1e-4)
+
+
 def test_intervals_are_by_group() -> None:
     """Ten copies of each video are no more evidence than one."""
     truth, scores = single(3, videos=60, seed=6)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -155,6 +157,18 @@ def test_a_model_of_unknown_features_is_refused(tmp_path: Path) -> None:
     (make_model(tmp_path) / "config.json").write_text('{"tracks": {}, "features": {}}')
     with pytest.raises(UsageError, match="does not say how its features were made"):
         adopted(asking(tmp_path))
+
+
+def test_damaged_weights_are_refused_before_any_work(tmp_path: Path) -> None:
+    model = make_model(tmp_path)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    for weights, damaged in ((b"", False), (b"other", True)):
+        config["weights_sha256"] = hashlib.sha256(b"").hexdigest()
+        (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (model / "model.safetensors").write_bytes(weights)
+        with pytest.raises(UsageError) if damaged else contextlib.nullcontext() as caught:
+            adopted(asking(tmp_path))
+        assert not damaged or "model.safetensors is damaged" in str(caught)
 
 
 def test_the_digest_is_of_all_that_answers_depend_on(tmp_path: Path) -> None:

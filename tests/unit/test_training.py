@@ -121,6 +121,9 @@ def test_an_interrupted_training_leaves_what_was_there_and_goes_on(
     triptych.train([clips], out, config=quick("train.seed=1"))
     assert (out / "model.safetensors").read_bytes() != before["model.safetensors"]
     assert not (out / ".work").exists()
+    older = {name: (out / ".previous" / name).read_bytes() for name in FILES}
+    assert older == before  # and still a model
+    triptych.evaluate(out / ".previous", [clips])
 
 
 def test_a_folder_of_other_things_is_never_written_into(clips: Path, tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     try:
         data = json.loads(_content(folder, "config.json"))
         tracks, features = data["tracks"], data["features"]
+        weights = hashlib.sha256(_content(folder, "model.safetensors")).hexdigest()
+        if data.get("weights_sha256", weights) != weights:
+            raise UsageError(
+                "model.safetensors is damaged, or of another model",
+                path=folder,
+                remedy="copy the folder again, or train the model again",
+            )
         for part in (tracks, features):
             if not isinstance(part, dict):
                 raise TypeError("a table is missing")
