@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from triptych_models.baselines import build
 from triptych_models.batches import MAX_STEPS, Example, Task, collate, shorten
 from triptych_models.heads import Output
-from triptych_models.train import mean_logits
+from triptych_models.inference import mean_logits
 
 __all__ = ["CheckpointError", "Explanation", "TrainedModel", "load_model", "save_model"]
 

@@ -166,6 +166,13 @@ class Fusion(nn.Module):
         for track, layer in self.standardize.items():
             layer.measure(examples, track)  # type: ignore[operator]
 
+    def weights_of(self, modality: str) -> frozenset[str]:
+        """Names of the weights that no other modality's evidence rests on; none with exchange."""
+        own = {modality, *(t for t, m in self.modalities.items() if m == modality)}
+        if len(self.layers):
+            return frozenset()
+        return frozenset(name for name in self.state_dict() if own & {*name.split(".")})
+
     def weigh_modalities(self, weights: Mapping[str, float]) -> None:
         """Multiply the evidence of each modality, for good."""
         self.head.weigh_modalities(weights)

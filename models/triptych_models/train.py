@@ -10,7 +10,7 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from triptych_models.batches import Batch, Example, Task, collate, shorten
+from triptych_models.fusion import Fusion
 from triptych_models.heads import Output
+from triptych_models.inference import outputs, parts_all
 from triptych_models.losses import (
     FITTING,
     Loss,
@@ -30,7 +32,7 @@ from triptych_models.losses import (
     total_loss,
 )
 
-__all__ = ["History", "Recipe", "fit", "forward_all", "mean_logits", "parts_all"]
+__all__ = ["History", "Recipe", "fit"]
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,13 @@ class History:
     epochs: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float = math.inf
+    #: modality -> (epoch, loss) where its evidence alone was best; only without exchange
+    best_of: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @property
+    def last_gain(self) -> int:
+        """The last epoch at which anything got better."""
+        return max([self.best_epoch, *(epoch for epoch, _ in self.best_of.values())])
 
 
 def fit(
@@ -146,6 +155,10 @@ class _Trainer:
             cycle_momentum=False,
         )
         self.best = _copied(model)
+        #: modality -> names of its own weights; empty for models whose evidence mixes
+        self.own: dict[str, frozenset[str]] = {}
+        if isinstance(model, Fusion):
+            self.own = {m: own for m in model.norm if (own := model.weights_of(m))}
 
     def run(
         self, on_epoch: Callable[[dict[str, float]], None] | None, resume: Path | None
@@ -168,7 +181,7 @@ class _Trainer:
         return self.history
 
     def _stale(self) -> bool:
-        waited = self.epoch - self.history.best_epoch
+        waited = self.epoch - self.history.last_gain
         return bool(self.valid) and 0 < self.recipe.patience <= waited
 
     def _one_epoch(self) -> dict[str, float]:
@@ -187,14 +200,26 @@ class _Trainer:
             losses.append(float(loss.detach()))
         self.epoch += 1
         row = {"epoch": self.epoch, "train_loss": float(np.mean(losses))}
+        alone: dict[str, float] = {}
         if self.valid:
-            row |= self._validate()
+            figures, alone = self._validate()
+            row |= figures
         better = row.get("valid_loss", -self.epoch) < self.history.best_loss
         if better or not self.valid:
             self.history.best_epoch = self.epoch
             self.history.best_loss = row.get("valid_loss", math.inf)
-            self.best = _copied(self.model)
+            self._keep(set(self.best).difference(*(self.own[m] for m in alone)))
+        # One that learns by heart in an epoch must not end the learning of the others.
+        for modality, own_loss in alone.items():
+            if own_loss < self.history.best_of.get(modality, (0, math.inf))[1]:
+                self.history.best_of[modality] = (self.epoch, own_loss)
+                self._keep(self.own[modality])
         return row | {"seconds": time.monotonic() - began}
+
+    def _keep(self, names: Iterable[str]) -> None:
+        """Keep these weights as they are now."""
+        state = self.model.state_dict()
+        self.best |= {name: state[name].detach().clone() for name in names}
 
     def _loss(self, batch: Batch, examples: Sequence[Example]) -> Tensor:
         target = _targets(examples, self.task)
@@ -241,31 +266,41 @@ class _Trainer:
         values[video, step] = values[from_video, from_step]
         return values
 
-    def _validate(self) -> dict[str, float]:
-        logits, target = self._answered()
+    def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Figures, and the loss of each modality's evidence alone where it can stand alone."""
+        logits, parts, target = self._answered()
         loss = float(label_loss(logits, target, loss=self.loss))
         score = -loss
         if self.task == "single":
             score = float((logits.argmax(1) == target).float().mean())
         elif self.task == "multi":
             score = float(((logits > 0) == (target > 0.5)).float().mean())
-        return {"valid_loss": loss, "valid_score": score}
+        bias = logits - sum(parts.values())
+        alone = {
+            modality: float(label_loss(bias + part, target, loss=self.loss))
+            for modality, part in parts.items()
+            if modality in self.own and len(parts) > 1
+        }
+        return {"valid_loss": loss, "valid_score": score}, alone
 
-    def _answered(self) -> tuple[Tensor, Tensor]:
-        """Logits of the validation videos, or of their steps where those are judged, and truth."""
+    def _answered(self) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Logits of the validation videos, or of their steps where those are judged, and truth.
+
+        Of videos also what each modality gave to them.
+        """
         if any(e.step_target is not None for e in self.valid):
             rows, truth = [], []
-            for chosen, batch, output in _outputs(self.model, self.valid):
+            for chosen, batch, output in outputs(self.model, self.valid):
                 known = _steps([self.valid[i] for i in chosen], batch, "step_target", -1)
                 if known is not None and output.steps is not None and (known >= 0).any():
                     rows.append(output.steps[known >= 0].float().cpu())
                     truth.append(known[known >= 0].cpu())
             if rows:
-                return torch.cat(rows), torch.cat(truth)
+                return torch.cat(rows), {}, torch.cat(truth)
         target = _targets(self.valid, self.task)
         if target is None:
             raise ValueError("labels are of steps, and this type of model says nothing of steps")
-        return forward_all(self.model, self.valid), target
+        return *parts_all(self.model, self.valid), target
 
     def _save(self, path: Path) -> None:
         state = {
@@ -276,7 +311,12 @@ class _Trainer:
             "torch": torch.get_rng_state(),
             "numpy": self.random.bit_generator.state,
             "epoch": self.epoch,
-            "history": [self.history.epochs, self.history.best_epoch, self.history.best_loss],
+            "history": [
+                self.history.epochs,
+                self.history.best_epoch,
+                self.history.best_loss,
+                self.history.best_of,
+            ],
         }
         part = path.with_name(f".part-{path.name}")
         torch.save(state, part)
@@ -295,64 +335,6 @@ class _Trainer:
         torch.set_rng_state(state["torch"])
         self.random.bit_generator.state = state["numpy"]
         self.history = History(*state["history"])
-
-
-def forward_all(model: nn.Module, examples: Sequence[Example], *, batch: int = 64) -> Tensor:
-    """Logits (N, L) of videos, without gradients, in their order."""
-    return parts_all(model, examples, batch=batch)[0]
-
-
-def mean_logits(models: Sequence[nn.Module], examples: Sequence[Example]) -> Tensor:
-    """Mean of the logits (N, L) that models of one kind give to videos, in their order."""
-    order: list[int] = []
-    rows: list[Tensor] = []
-    for chosen, batch in _batches(models[0], examples):
-        order += chosen
-        with torch.inference_mode():
-            said = [model.eval()(batch).logits.float().cpu() for model in models]
-        rows.append(torch.stack(said).mean(0))
-    return torch.cat(rows)[_back(order)]
-
-
-def parts_all(
-    model: nn.Module, examples: Sequence[Example], *, batch: int = 64
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits (N, L) of videos, and what each modality gave to them: modality -> (N, L)."""
-    order: list[int] = []
-    rows: list[dict[str, Tensor]] = []
-    for chosen, _, output in _outputs(model, examples, size=batch):
-        order += chosen
-        rows.append({"": output.logits, **output.parts})
-    joined = {k: torch.cat([r[k].float().cpu() for r in rows])[_back(order)] for k in rows[0]}
-    return joined.pop(""), joined
-
-
-def _outputs(
-    model: nn.Module, examples: Sequence[Example], *, size: int = 64
-) -> Iterator[tuple[list[int], Batch, Output]]:
-    """What a model says of videos, batch by batch, and which of them are in the batch."""
-    model.eval()
-    for chosen, batch in _batches(model, examples, size=size):
-        with torch.inference_mode():
-            output: Output = model(batch)
-        yield chosen, batch, output
-
-
-def _batches(
-    model: nn.Module, examples: Sequence[Example], *, size: int = 64
-) -> Iterator[tuple[list[int], Batch]]:
-    """Videos for a model to read, where it is, and which of them are in the batch."""
-    device = next(model.parameters()).device
-    # Alike lengths together: padding is work.
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i].time_s))
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        batch = collate([shorten(examples[i]) for i in chosen], model.tracks)  # type: ignore[arg-type]
-        yield chosen, batch.to(device)
-
-
-def _back(order: Sequence[int]) -> Tensor:
-    return torch.argsort(torch.tensor(order))
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from toys import MODALITIES, TRACKS, answer, example, lively, small
 from triptych_models.batches import MAX_STEPS, Example, shorten
 from triptych_models.fusion import Fusion
-from triptych_models.train import forward_all
+from triptych_models.inference import forward_all
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,8 @@ from toys import MODALITIES, TRACKS, answer, example, lively, right, told
 from triptych_models.baselines import MODEL_TYPES, build
 from triptych_models.batches import PIXELS, Example, collate
 from triptych_models.checkpoint import TrainedModel, load_model, save_model
-from triptych_models.train import Recipe, fit, forward_all
+from triptych_models.inference import forward_all
+from triptych_models.train import Recipe, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from toys import example, state_of, trained_model
 from triptych_models.checkpoint import CheckpointError, TrainedModel, load_model, save_model
-from triptych_models.train import forward_all
+from triptych_models.inference import forward_all
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -29,8 +29,9 @@ from toys import (
 )
 from triptych_models.baselines import build
 from triptych_models.batches import Batch, Example
+from triptych_models.inference import forward_all
 from triptych_models.losses import label_loss
-from triptych_models.train import Recipe, forward_all
+from triptych_models.train import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

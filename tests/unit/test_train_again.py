@@ -21,8 +21,9 @@ from toys import (
     videos,
 )
 from triptych_models import train as training
+from triptych_models.inference import forward_all
 from triptych_models.losses import label_loss
-from triptych_models.train import History, forward_all
+from triptych_models.train import History
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

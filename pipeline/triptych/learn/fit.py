@@ -26,9 +26,10 @@ from triptych.learn.members import Plan, train_members
 from triptych.learn.splits import Indices, grouped_folds
 from triptych_models.batches import Example, Task
 from triptych_models.checkpoint import TrainedModel
+from triptych_models.inference import parts_all
 from triptych_models.losses import FITTING
 from triptych_models.metrics import expected_calibration_error
-from triptych_models.train import Recipe, parts_all
+from triptych_models.train import Recipe
 
 __all__ = ["Fitted", "fit_model", "recipe_for"]
 

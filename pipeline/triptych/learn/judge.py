@@ -13,8 +13,8 @@ from triptych.fuse.trained import scored
 from triptych.learn.splits import Indices
 from triptych_models.batches import Example, Task
 from triptych_models.checkpoint import TrainedModel
+from triptych_models.inference import forward_all
 from triptych_models.metrics import evaluate
-from triptych_models.train import forward_all
 
 __all__ = ["Data", "Judge"]
 

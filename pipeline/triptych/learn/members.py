@@ -198,6 +198,7 @@ class _Worker:
         """Stop what still runs."""
         self._process.kill()
         self._thread.join()
+        self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
