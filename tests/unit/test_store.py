@@ -257,7 +257,7 @@ def test_a_lack_of_memory_is_no_damage(
 
 def test_the_example_of_the_documentation_reads_an_entry(tmp_path: Path) -> None:
     section = SCHEMA.read_text(encoding="utf-8").split("## Entries of the feature store")[1]
-    example = section.split("```py\n")[1].split("```")[0]
+    example = section.split("```text\n")[1].split("```")[0]
     name = "image-0123456789abcdef0123456789abcdef.safetensors"
     assert example.count(name) == 1
     store = FeatureStore(tmp_path)
