@@ -88,6 +88,8 @@ def fit(
 ) -> History:
     """Train a model in place; it ends with the weights of its best epoch.
 
+    Where modalities stand alone, each has those of the epoch at which it alone was best.
+
     Args:
         model: of `fusion` or `baselines`; `prepare` is called with the training videos.
         train: videos with targets, of their own or of their steps.

@@ -30,7 +30,7 @@ def bytes_of(size: str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", size, re.IGNORECASE)
     unit = found[2].upper().removesuffix("B") + "B" if found and found[2] else ""
-    if not found or unit not in _UNITS:
+    if not found:
         raise UsageError(f"{size!r} is no size", remedy="give one like 500MB or 20GB")
     return int(float(found[1]) * _UNITS[unit])
 

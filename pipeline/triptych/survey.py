@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from triptych.errors import InputError, TriptychError, UsageError
 from triptych.extract.registry import preset
 from triptych.extract.specs import ASR_VERSION
 from triptych.features.index import DigestIndex
-from triptych.features.keys import digest_of, file_digest
+from triptych.features.keys import digest_of, file_digest, status_of
 from triptych.fuse.provenance import model_digest
 from triptych.inputs import Source
 from triptych.journal import Journal, Row, failure, seen_again
@@ -105,7 +104,7 @@ class Survey:
         if source.start_s is not None or source.end_s is not None:
             row["window"] = [source.start_s, source.end_s]
         try:
-            status = _status_of(source.path)
+            status = status_of(source.path)
             row["size"] = status.st_size
             row["sha256"] = self.digests.digest(
                 source.path, status=status, verify=self.config.runner.verify
@@ -140,18 +139,6 @@ class Survey:
                 "version": [__version__, _REPORT_VERSION],
             }
         )
-
-
-def _status_of(path: Path) -> os.stat_result:
-    try:
-        status = path.stat()
-    except OSError as err:
-        raise InputError(
-            f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
-        ) from err
-    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-        raise InputError("not a file", path=path, remedy="give files or folders")
-    return status
 
 
 def _labels_content(labels: str) -> str:

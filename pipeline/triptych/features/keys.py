@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from triptych.errors import InputError
 
-__all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest"]
+__all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest", "status_of"]
 
 LAYOUT = 1  #: of stored entries; raised when their meaning changes
 DECODE_VERSION = 2  #: raised when decoding changes what extractors are given
@@ -40,6 +41,23 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         raise InputError(
             f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
         ) from err
+
+
+def status_of(path: Path) -> os.stat_result:
+    """What the system knows of a regular file.
+
+    Raises:
+        InputError: it is missing, may not be read, or is no regular file.
+    """
+    try:
+        status = path.stat()
+    except OSError as err:
+        raise InputError(
+            f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
+        ) from err
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+        raise InputError("not a file", path=path, remedy="give files or folders")
+    return status
 
 
 def entry_key(name: str, media_sha256: str, recipe: Mapping[str, Any]) -> str:

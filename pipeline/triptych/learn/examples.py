@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import logging
 import os
-import stat
 import statistics
 import time
 import traceback
@@ -20,10 +19,10 @@ from typing import Any
 
 from triptych.config import Config
 from triptych.decode.sidecar import SIDECAR_ENDINGS, find_sidecars
-from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
+from triptych.errors import DecodeError, NotMediaError, TriptychError
 from triptych.events import Stopwatch, stage
 from triptych.features.index import DigestIndex
-from triptych.features.keys import entry_key, file_digest
+from triptych.features.keys import entry_key, file_digest, status_of
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
 from triptych.inputs import Source
@@ -71,16 +70,7 @@ def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool
         "remedy": "",
     }
     try:
-        try:
-            status = source.path.stat()
-        except OSError as err:
-            raise InputError(
-                f"cannot read: {err.strerror}",
-                path=source.path,
-                remedy="check the path and its permissions",
-            ) from err
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise InputError("not a file", path=source.path, remedy="give files or folders")
+        status = status_of(source.path)
         row["size"] = status.st_size
         row["sha256"] = digests.digest(source.path, status=status, verify=verify)
         beside = find_sidecars(source.path, names[source.path.parent])

@@ -217,7 +217,7 @@ def _work() -> None:
     try:
         for number in numbers:
             _member(plan, examples, number, work=work, tell=tell)
-    except Exception as err:
+    except Exception as err:  # the process that waits meets it, too, and says it
         log.debug("training beside ended", exc_info=err)
         sys.exit(1)
 
