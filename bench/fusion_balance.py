@@ -31,19 +31,25 @@ from triptych_models.train import Recipe
 
 #: name -> weight of the modalities' own losses, strength of the modulation
 _WAYS = {
+    "as it is": (0.5, 0.0),
     "heads of their own": (0.5, 0.0),
     "neither": (0.0, 0.0),
     "modulation, 0.3": (0.0, 0.3),
     "modulation, 1": (0.0, 1.0),
     "both, 0.3": (0.5, 0.3),
 }
+_AS_IT_IS = "as it is"  # with few videos modalities learn apart; all others learn together
 _Plain = triptych_models.train._Trainer
 
 
 class _Modulated(_Plain):
-    """A trainer that scales the gradients of each modality's own weights."""
+    """A trainer of all modalities together that scales the gradients of each one's weights."""
 
     strength = 0.0
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.own, self.apart = {}, False
 
     def _loss(self, batch: Batch, examples: Sequence[Example]) -> Tensor:
         loss = super()._loss(batch, examples)
@@ -81,24 +87,27 @@ def balance(options: argparse.Namespace) -> dict[str, Any]:
     table = {}
     for name, (study, folds) in studies.items():
         for way, (auxiliary, strength) in _WAYS.items():
+            _Modulated.strength = strength
+            trainer = _Plain if way == _AS_IT_IS else _Modulated
             values = [
-                _validated(study, folds=folds, seed=seed, auxiliary=auxiliary, strength=strength)
+                _validated(study, trainer, folds=folds, seed=seed, auxiliary=auxiliary)
                 for seed in range(options.seeds)
             ]
             table[f"{name}: {way}"] = summary(values)
     return {"table": table}
 
 
-def _validated(study: Study, *, folds: int, seed: int, auxiliary: float, strength: float) -> float:
+def _validated(
+    study: Study, trainer: type[_Plain], *, folds: int, seed: int, auxiliary: float
+) -> float:
     """Accuracy on the validation folds of the training part of one outer fold."""
     kept, _ = grouped_folds(study.truth, study.groups, folds=folds, seed=0)[seed % folds]
 
     def recipe(options: TrainConfig, *, videos: int) -> Recipe:
         return replace(recipe_for(options, videos=videos), auxiliary=auxiliary)
 
-    _Modulated.strength = strength
     triptych.learn.fit.recipe_for = recipe
-    triptych_models.train._Trainer = _Modulated  # type: ignore[misc]
+    triptych_models.train._Trainer = trainer  # type: ignore[misc]
     try:
         fitted = fit_model(
             [study.examples[i] for i in kept],

@@ -74,6 +74,7 @@ def total_loss(
     loss: Loss,
     modalities: Mapping[str, str],
     auxiliary: float,
+    apart: bool = False,
     weights: Tensor | None = None,
     step_target: Tensor | None = None,
     importance: Tensor | None = None,
@@ -90,6 +91,7 @@ def total_loss(
         loss: see `label_loss`.
         modalities: track -> modality.
         auxiliary: weight of the modalities' own losses.
+        apart: modalities share nothing, and each learns from its own loss alone.
         weights: of labels.
         step_target: (B, T) class of each step, -1 for none; labels are then learned by step.
         importance: (B, T) judged importance, NaN for none.
@@ -106,16 +108,38 @@ def total_loss(
         return total + _importance_loss(output, importance)
     if target is None:
         raise ValueError("labels are of steps, and this type of model says nothing of steps")
+    own = _own_losses(output, batch, target, loss=loss, modalities=modalities, weights=weights)
+    if apart and own:
+        return torch.stack(own).sum() + _importance_loss(output, importance)
     total = label_loss(output.logits, target, loss=loss, weights=weights)
-    if auxiliary and len(output.parts) > 1:
-        bias = output.logits - sum(output.parts.values())
-        for modality, part in output.parts.items():
-            own = [t for t, m in modalities.items() if m == modality and t in batch.present]
-            here = torch.stack([batch.present[t].any(1) for t in own]).any(0)
-            if here.any():
-                alone = label_loss((bias + part)[here], target[here], loss=loss, weights=weights)
-                total = total + auxiliary / len(output.parts) * alone
+    if auxiliary and own:
+        total = total + auxiliary / len(output.parts) * torch.stack(own).sum()
     return total + _importance_loss(output, importance)
+
+
+def _own_losses(
+    output: Output,
+    batch: Batch,
+    target: Tensor,
+    *,
+    loss: Loss,
+    modalities: Mapping[str, str],
+    weights: Tensor | None,
+) -> list[Tensor]:
+    """The loss of each modality's evidence alone, over the videos that have it.
+
+    None where there is one modality, or a model whose evidence does not add up.
+    """
+    if len(output.parts) < 2:
+        return []
+    losses, bias = [], output.logits - sum(output.parts.values())
+    for modality, part in output.parts.items():
+        tracks = [t for t, m in modalities.items() if m == modality and t in batch.present]
+        here = torch.stack([batch.present[t].any(1) for t in tracks]).any(0)
+        if here.any():
+            alone = label_loss((bias + part)[here], target[here], loss=loss, weights=weights)
+            losses.append(alone)
+    return losses
 
 
 def _importance_loss(output: Output, importance: Tensor | None) -> Tensor:

@@ -161,6 +161,8 @@ class _Trainer:
         self.own: dict[str, frozenset[str]] = {}
         if isinstance(model, Fusion):
             self.own = {m: own for m in model.norm if (own := model.weights_of(m))}
+        # Terms of a sum of numbers must agree on its size; labels are only made likelier.
+        self.apart = len(self.own) > 1 and self.loss != "mse"
 
     def run(
         self, on_epoch: Callable[[dict[str, float]], None] | None, resume: Path | None
@@ -236,6 +238,7 @@ class _Trainer:
             loss=self.loss,
             modalities=self.modalities,
             auxiliary=self.recipe.auxiliary,
+            apart=self.apart,
             weights=None if self.weights is None else self.weights.to(self.device),
             step_target=_steps(examples, batch, "step_target", -1),
             importance=_steps(examples, batch, "importance", math.nan),
@@ -245,7 +248,9 @@ class _Trainer:
         """Hide modalities and steps, and put in steps of other videos; never all of a video."""
         recipe, random = self.recipe, self.random
         groups = sorted(set(self.modalities.values()))
-        hidden = random.random((len(groups), len(batch))) < recipe.modality_dropout
+        # Those that learn apart need not learn that another may be missing.
+        chance = 0.0 if self.apart else recipe.modality_dropout
+        hidden = random.random((len(groups), len(batch))) < chance
         left = torch.zeros(len(batch), dtype=torch.bool)
         kept = {}
         for track, mask in batch.present.items():

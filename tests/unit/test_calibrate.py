@@ -53,25 +53,51 @@ def of_two(
 @pytest.mark.parametrize("task", ["single", "multi", "regression"])
 def test_evidence_that_is_noise_is_turned_down(task: Any) -> None:
     parts, bias, truth = of_two(task)
-    weights = modality_weights(parts, bias, truth, task=task)
+    weights = modality_weights(parts, bias, truth, np.arange(len(bias)), task=task)
     assert list(weights) == ["good", "noise"]
     assert weights["good"] == pytest.approx(1.0, abs=0.25)
     assert 0 < weights["noise"] < 0.15
-    assert weights == modality_weights(parts, bias, truth, task=task)
+    assert weights == modality_weights(parts, bias, truth, np.arange(len(bias)), task=task)
 
 
 def test_few_videos_say_nothing_of_a_modality() -> None:
     parts, bias, truth = of_two(videos=300)
     few = {m: v[:3] for m, v in parts.items()}
-    weights = modality_weights(few, bias[:3], truth[:3], task="single")
+    weights = modality_weights(few, bias[:3], truth[:3], np.arange(3), task="single")
     assert weights == {"good": 1.0, "noise": 1.0}
-    assert modality_weights({"good": parts["good"]}, bias, truth, task="single") == {"good": 1.0}
+    alone = {"good": parts["good"]}
+    assert modality_weights(alone, bias, truth, np.arange(300), task="single") == {"good": 1.0}
+
+
+def test_one_that_knows_nothing_is_left_a_whisper() -> None:
+    parts, bias, truth = of_two(videos=60)
+    weights = modality_weights(parts, bias, truth, np.arange(60), task="single")
+    assert weights == {"good": 1.0, "noise": 0.05}
+    # Where none is known to help, none is left out; nor of few groups.
+    none = {"a": parts["noise"], "b": parts["noise"][::-1].copy()}
+    assert min(modality_weights(none, bias, truth, np.arange(60), task="single").values()) > 0.05
+    weights = modality_weights(parts, bias, truth, np.arange(60) % 9, task="single")
+    assert weights["good"] != 1.0
+
+
+def test_copies_of_a_video_are_one_witness() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 30)
+    # Right of 20 of 30, of which ten copies are no better proof.
+    said = np.where(np.arange(30) < 20, truth, 1 - truth)
+    parts = {"a": np.eye(2, dtype=np.float32)[said], "b": 4 * np.eye(2, dtype=np.float32)[truth]}
+    many = {m: np.repeat(part, 10, 0) for m, part in parts.items()}
+    bias, truths = np.zeros((300, 2), np.float32), np.repeat(truth, 10)
+    copies = modality_weights(many, bias, truths, np.repeat(np.arange(30), 10), task="single")
+    apart = modality_weights(many, bias, truths, np.arange(300), task="single")
+    assert copies["a"] == 0.05 and apart["a"] != 0.05
 
 
 def test_a_bias_is_no_evidence() -> None:
     parts, bias, truth = of_two()
     halves = {"a": parts["good"] * np.float32(0.5), "b": parts["noise"]}
-    weights = modality_weights(halves, bias + parts["good"] * np.float32(0.5), truth, task="single")
+    bias = bias + parts["good"] * np.float32(0.5)
+    weights = modality_weights(halves, bias, truth, np.arange(len(bias)), task="single")
     assert weights["a"] == pytest.approx(1.0, abs=0.3) and weights["b"] < 0.15
 
 

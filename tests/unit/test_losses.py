@@ -113,6 +113,7 @@ def test_modalities_learn_by_themselves_only_where_they_are() -> None:
     ]
     found = total(output, batch, target, auxiliary=0.6)
     torch.testing.assert_close(found, plain + 0.6 / 4 * sum(alone))
+    torch.testing.assert_close(total(output, batch, target, apart=True), sum(alone))
 
 
 def test_a_modality_that_no_video_has_adds_nothing() -> None:
@@ -126,7 +127,8 @@ def test_a_modality_that_no_video_has_adds_nothing() -> None:
 def test_a_single_modality_is_no_lesson_twice() -> None:
     output, batch, target = given()
     only = replace(output, parts={"audio": output.parts["audio"]})
-    assert total(only, batch, target, auxiliary=1.0) == total(only, batch, target)
+    for more in ({"auxiliary": 1.0}, {"apart": True}):
+        assert total(only, batch, target, **more) == total(only, batch, target)
 
 
 def test_steps_are_learned_where_they_are_labelled() -> None:

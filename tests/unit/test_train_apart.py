@@ -62,6 +62,20 @@ def test_one_that_learns_by_heart_does_not_end_the_learning_of_another() -> None
     assert right(forward_all(model, fresh), fresh) > 0.75
 
 
+def test_what_one_can_learn_does_not_rest_on_another() -> None:
+    """With pictures that tell every training label, sound is learned all the same."""
+    train, fresh = clips(32, seed=1), clips(200, seed=3)
+    for example in train:
+        example.values["image"][:] = 0.0
+        example.values["image"][:, int(example.target)] = 9.0
+    torch.manual_seed(0)
+    model = Fusion(WIDTHS, MODALITIES, outputs=2, depth=0, width=32)
+    recipe = Recipe(epochs=20, patience=0, batch=8)
+    fit(model, train, task="single", modalities=MODALITIES, recipe=recipe)
+    heard = [e.without(["image"]) for e in fresh]
+    assert right(forward_all(model, heard), heard) > 0.85
+
+
 def test_each_has_the_weights_of_its_own_best_epoch(tmp_path: Path) -> None:
     model, found = learned(0)
     epoch, loss = found.best_of["audio"]

@@ -20,31 +20,70 @@ _TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 161))
 # temperature has a normal prior with this deviation.
 _DEVIATION = 0.5
 _FEWEST = 50  # videos that say what a modality is worth
+_FEWEST_GROUPS = 10  # that say whether it is worth anything
+_WHISPER = 0.05  # weight of a modality that seems to know nothing
+_ERRORS = 2.0  # standard errors above nothing that make evidence
 _STEPS = 300
+_SCALES = np.exp(np.linspace(-3.0, 2.0, 41)).astype(np.float32)
 
 
 def modality_weights(
-    parts: Mapping[str, Floats], bias: Floats, truth: npt.NDArray[Any], *, task: Task
+    parts: Mapping[str, Floats],
+    bias: Floats,
+    truth: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    *,
+    task: Task,
 ) -> dict[str, float]:
     """What the evidence of each modality is worth on videos that were not learned from.
 
     A modality that the training videos make look better than it is, few and alike as they are,
     is turned down here. Weights stay near their common size unless the videos speak against it:
-    their logarithms have a normal prior with deviation 1. Of few videos nothing is concluded.
+    their logarithms have a normal prior with deviation 1. One whose evidence alone makes the
+    truth no likelier than chance may is left a whisper, which is heard where nothing else
+    speaks. Of few videos nothing is concluded.
 
     Args:
         parts: modality -> evidence (N, L).
         bias: the rest of the logits (N, L).
         truth: as models are trained on it.
+        groups: of each video; those of one group say the same thing once.
         task: what the truth is.
     """
     names = sorted(parts)
     if len(names) < 2 or len(bias) < _FEWEST:
         return dict.fromkeys(names, 1.0)
+    heard = [n for n in names if _knows(parts[n], bias, truth, groups, task=task)] or names
+    found = _fitted({n: parts[n] for n in heard}, bias, truth, task=task)
+    return {n: found.get(n, _WHISPER) for n in names}
+
+
+def _knows(
+    part: Floats, bias: Floats, truth: npt.NDArray[Any], groups: npt.NDArray[Any], *, task: Task
+) -> bool:
+    """Whether evidence alone makes the truth of most groups likelier, beyond chance."""
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) < _FEWEST_GROUPS:
+        return True
+
+    def of_groups(logits: Floats) -> npt.NDArray[np.float64]:
+        return np.bincount(place, _surprises(logits, truth, task=task)) / np.bincount(place)
+
+    best = min((of_groups(bias + scale * part) for scale in _SCALES), key=np.mean)
+    gain = of_groups(bias) - best
+    return bool(gain.mean() > _ERRORS * gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def _fitted(
+    parts: Mapping[str, Floats], bias: Floats, truth: npt.NDArray[Any], *, task: Task
+) -> dict[str, float]:
+    """The weights that make the truth likeliest, near 1; a single one stays as it is."""
+    if len(parts) < 2:
+        return dict.fromkeys(parts, 1.0)
     kind = torch.int64 if task == "single" else torch.float32
     target, rest = torch.tensor(truth, dtype=kind), torch.from_numpy(bias)
-    given = torch.stack([torch.from_numpy(parts[n]) for n in names])
-    logs = torch.zeros(len(names), requires_grad=True)
+    given = torch.stack([torch.from_numpy(part) for part in parts.values()])
+    logs = torch.zeros(len(parts), requires_grad=True)
     optimizer = torch.optim.Adam([logs], lr=0.05)
     for _ in range(_STEPS):
         logits = rest + (logs.exp()[:, None, None] * given).sum(0)
@@ -53,7 +92,7 @@ def modality_weights(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return {n: float(w) for n, w in zip(names, logs.detach().exp(), strict=True)}
+    return dict(zip(parts, logs.detach().exp().tolist(), strict=True))
 
 
 def temperature_of(logits: Floats, truth: npt.NDArray[Any]) -> float:
@@ -68,19 +107,24 @@ def temperature_of(logits: Floats, truth: npt.NDArray[Any]) -> float:
     """
     if not len(logits):
         return 1.0
-    losses = np.array([_surprise(logits / t, truth) for t in _TEMPERATURES])
+    task: Task = "single" if truth.ndim == 1 else "multi"
+    losses = np.array([_surprises(logits / t, truth, task=task).mean() for t in _TEMPERATURES])
     far = (np.log(_TEMPERATURES) / _DEVIATION) ** 2 / 2
     return float(_TEMPERATURES[int(np.argmin(losses + far / len(logits)))])
 
 
-def _surprise(logits: Floats, truth: npt.NDArray[Any]) -> float:
-    """Mean negative log-likelihood of the truth."""
-    if truth.ndim == 1:
+def _surprises(
+    logits: Floats, truth: npt.NDArray[Any], *, task: Task
+) -> npt.NDArray[np.floating[Any]]:
+    """Negative log-likelihood of each video's truth (N,), the mean of its labels'."""
+    if task == "regression":
+        return (logits[:, 0] - truth) ** 2
+    if task == "single":
         highest = logits.max(1)
         total = highest + np.log(np.exp(logits - highest[:, None]).sum(1))
-        return float((total - logits[np.arange(len(logits)), truth.astype(np.int64)]).mean())
+        return total - logits[np.arange(len(logits)), truth.astype(np.int64)]
     signs = np.where(truth.astype(np.float64) > 0.5, 1.0, -1.0)
-    return float(np.logaddexp(0.0, -signs * logits).mean())
+    return np.logaddexp(0.0, -signs * logits).mean(1)
 
 
 def best_thresholds(scores: Floats, truth: npt.NDArray[Any]) -> tuple[float, ...]:

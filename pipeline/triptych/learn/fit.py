@@ -255,7 +255,7 @@ def _weighed(
     truth = data.truth[index]
     if data.task == "regression":
         truth = (truth - model.offset) / model.scale
-    weights = modality_weights(parts, bias, truth, task=data.task)
+    weights = modality_weights(parts, bias, truth, data.groups[index], task=data.task)
     for member in model.members:
         member.weigh_modalities(weights)  # type: ignore[operator]
     logits = bias + sum(weights[m] * parts[m] for m in parts)
