@@ -32,6 +32,7 @@ __all__ = [
 
 C = TypeVar("C")
 Asr = Literal["auto", "always", "never"]
+Device = Literal["cpu", "cuda", "cpu-shared"]
 Format = Literal["json", "md", "storyboard", "reel", "vtt", "html"]
 FORMATS: tuple[Format, ...] = typing.get_args(Format)
 
@@ -76,9 +77,13 @@ class ReportConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerConfig:
-    """How a folder is worked through. Nothing here changes an answer."""
+    """How a folder is worked through. Nothing here makes an answer stale.
+
+    Only `device` can change one, as devices differ in the last digits.
+    """
 
     workers: int = 0  #: 0: one a core
+    device: Device = "cpu"  #: cuda: one process runs all networks, on a GPU; cpu-shared: on a CPU
     time_limit_s: float = 0.0  #: for one video; 0: from its size, or its length where known
     verify: bool = False  #: read every file, even if it seems not to have changed
     max_failures: str = ""  #: of `run`: "20" or "10%" failed are too many; empty: never
@@ -206,7 +211,7 @@ def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") ->
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: max_failures, time_limit_s, verify, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: device, max_failures, time_limit_s, verify, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from triptych.cache import cache_dir
+from triptych.config import RunnerConfig
 from triptych.errors import WeightsError
 from triptych.extract.specs import BUILTIN
 from triptych.extract.weights import WEIGHTS, Weights, find_weights
@@ -48,7 +49,8 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count() or 1,
-        "device": _device(),
+        "device": RunnerConfig.device,
+        "gpu": _has_gpu(),
         "engine": engine_name(),
         "ffmpeg": {n: ".".join(map(str, v)) for n, v in sorted(av.library_versions.items())},
         "packages": {n: _version(n) for n in ("torch", "torchvision", "torchaudio", "av", "numpy")},
@@ -65,9 +67,9 @@ def examine() -> dict[str, Any]:
     }
 
 
-def _device() -> str:
+def _has_gpu() -> bool:
     """Without importing torch, which takes seconds: the driver's own tool is there or not."""
-    return "cuda (not used yet)" if shutil.which("nvidia-smi") else "cpu"
+    return shutil.which("nvidia-smi") is not None
 
 
 def _version(name: str) -> str:
@@ -109,6 +111,8 @@ def doctor_lines(facts: dict[str, Any]) -> Iterator[str]:
     """The facts in words, with what to do."""
     yield f"triptych {facts['triptych']}, Python {facts['python']}, {facts['platform']}"
     yield f"{facts['cores']} cores, device {facts['device']}, engine {facts['engine']}"
+    if facts["gpu"]:
+        yield "a GPU is there, and not used: --set runner.device=cuda (docs/operation.md)"
     yield "ffmpeg: " + ", ".join(f"{n} {v}" for n, v in facts["ffmpeg"].items())
     yield "packages: " + ", ".join(f"{n} {v or 'missing'}" for n, v in facts["packages"].items())
     for name, missing in facts["extras"].items():

@@ -36,11 +36,13 @@ def dry_run(
         InputError: an input does not exist, or there is nothing in it.
         UsageError: configuration, a model or a manifest cannot be read, or do not fit.
     """
+    from triptych.extract.engine import rows_of
+
     out, config = Path(out), adopted(config or Config())
     sources = find_sources(inputs, out=out)
     check_sources(sources, out)
     journal = Journal(out / "run.jsonl")
-    with DigestIndex() as digests:
+    with DigestIndex() as digests, rows_of(config.runner.device):
         survey = Survey(config=config, journal=journal, out=out, redo=redo, digests=digests)
         rows = [_planned(source, survey) for source in sources]
     workers = config.runner.workers or os.cpu_count() or 1

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
+from triptych.children import model_process, set_up, setting
 from triptych.config import Config
 from triptych.errors import ResourceError
 from triptych.inputs import Source
@@ -67,7 +66,8 @@ def work_through(
         arguments: plain data for the task.
 
     Raises:
-        ResourceError: worker processes cannot be kept alive.
+        ResourceError: worker processes, or the model process, cannot be kept alive.
+        UsageError: `runner.device` names a device that is not there.
     """
     if not pending:
         return
@@ -75,11 +75,18 @@ def work_through(
     workers = min(config.runner.workers or cores, len(pending))
     arguments |= {"config": config, "threads": max(1, cores // workers)}
     queue = deque(_longest_first(pending, lengths or {}, config))
-    with _Crew(workers, task, arguments) as crew:
+    with (
+        model_process(config.runner.device) as models,
+        _Crew(workers, task, arguments, place=models.place if models else None) as crew,
+    ):
         while queue or crew.busy:
+            if models:
+                models.keep()
             while queue and crew.free:
                 crew.give(queue.popleft())
             for job, row in crew.ended():
+                if models and row and row["state"] != "failed":
+                    models.worked()
                 if row is None:
                     queue.appendleft(job)
                 elif job.fails_once(row):
@@ -156,15 +163,21 @@ class _Crew:
     """A pool with one job for each worker; built anew when it breaks."""
 
     def __init__(
-        self, workers: int, task: Callable[..., Row], arguments: Mapping[str, Any]
+        self,
+        workers: int,
+        task: Callable[..., Row],
+        arguments: Mapping[str, Any],
+        *,
+        place: Mapping[str, Any] | None,
     ) -> None:
         self._workers, self._task, self._arguments = workers, task, arguments
+        self._place = place
         self._jobs: dict[Future[Row], _Job] = {}
         self._breaks = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._pool = _pool(workers=self._workers, recycle=_RECYCLE)
+        self._pool = _pool(workers=self._workers, recycle=_RECYCLE, place=self._place)
         self._free = [time.monotonic()] * self._workers
 
     def __enter__(self) -> Self:
@@ -278,34 +291,25 @@ def _too_late(job: _Job) -> Row:
     return failure(job.told, err, stage="time limit")
 
 
-def _pool(*, workers: int, recycle: int = 0) -> ProcessPool:
+def _pool(*, workers: int, recycle: int = 0, place: Mapping[str, Any] | None = None) -> ProcessPool:
     return ProcessPool(
         max_workers=workers,
         max_tasks=recycle,
         initializer=_start,
-        initargs=[[p for p in sys.path if p], logging.getLogger().getEffectiveLevel()],
+        initargs=[place, setting()],
         # Not forked: a fork copies locks that numerical libraries' threads may hold.
         context=get_context("spawn"),
     )
 
 
-def _start(path: list[str], log_level: int) -> None:
-    """Set a worker up: one inference thread, Ctrl-C left to the parent, the parent's log level.
+def _start(place: Mapping[str, Any] | None, arguments: Sequence[Any]) -> None:
+    """Set a worker up; its networks run at `place` where there is one."""
+    set_up(*arguments)
+    if place is not None:
+        from triptych.extract.engine import send_to
+        from triptych.extract.serving import Place
 
-    And no life after the parent's: nobody would take the answer.
-    """
-    sys.path[:] = path
-    logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s")
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    os.environ["MKL_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
+        send_to(Place(**place))
 
 
 def _prepare(extractors: Sequence[str]) -> None:

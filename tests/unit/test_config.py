@@ -122,8 +122,8 @@ def test_lengths_that_mean_nothing(text: str) -> None:
 
 
 def test_the_recipe_is_what_can_change_an_answer() -> None:
-    workers = load_config(assignments=("runner.workers=3", "runner.time_limit_s=9"))
-    assert workers.recipe() == Config().recipe()
+    runner = ("runner.workers=3", "runner.time_limit_s=9", "runner.device=cuda")
+    assert load_config(assignments=runner).recipe() == Config().recipe()
     assert load_config(assignments=("decode.fps=2",)).recipe() != Config().recipe()
     assert load_config(assignments=("extract.step_s=2",)).recipe() != Config().recipe()
     json.dumps(Config().recipe(), allow_nan=False)

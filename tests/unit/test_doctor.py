@@ -61,6 +61,20 @@ def test_what_is_installed_is_ok_and_what_is_not_says_what_brings_it(
     assert line(poorer, "weights use-multilingual:").endswith("not installed")
 
 
+def test_a_gpu_is_pointed_out_and_else_not_mentioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the driver's tool: asking torch takes seconds."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    poor = examine()
+    assert (poor["device"], poor["gpu"]) == ("cpu", False)
+    assert not any("GPU" in each for each in doctor_lines(poor))
+    (tmp_path / "nvidia-smi").touch(mode=0o755)
+    rich = examine()
+    assert (rich["device"], rich["gpu"]) == ("cpu", True)
+    assert "--set runner.device=cuda" in line(rich, "a GPU is there, and not used:")
+
+
 def test_every_extractor_s_modules_are_brought_by_an_extra_that_the_doctor_knows() -> None:
     known = {module for missing in _all_extras().values() for module in missing}
     for entry in BUILTIN.values():

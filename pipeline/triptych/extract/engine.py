@@ -3,29 +3,33 @@
 With OpenVINO installed a network is converted once, kept in the cache folder, and later loaded
 without importing torch (2.5 s saved in each worker; docs/decisions.md). Without it, torch runs
 the network itself with channels-last convolutions. Both compute in float32; on an AVX-512 CPU
-bfloat16 changed the top label of 6 % of real frames, so it is not used here.
+bfloat16 changed the top label of 6 % of real frames, so it is not used here. In a worker of a run
+with a model process (`runner.device`) networks run there instead; see `triptych.extract.serving`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from triptych.cache import cache_dir
+from triptych.config import Device
+from triptych.extract.serving import Place, RemoteEngine
 from triptych.records import Floats, Pixels
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Engine", "engine_name", "load_engine"]
+__all__ = ["Engine", "engine_name", "load_engine", "rows_of", "send_to"]
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +37,33 @@ Engine = Callable[[Pixels], tuple[Floats, ...]]
 Build = Callable[[], "nn.Module"]
 
 
+_elsewhere: Place | None = None
+
+
+def send_to(place: Place | None) -> None:
+    """Have the networks of this process run at `place`; None: here. Before any is loaded."""
+    global _elsewhere
+    _elsewhere = place
+
+
+@contextlib.contextmanager
+def rows_of(device: Device) -> Iterator[None]:
+    """Look for rows that were made on this device; none can be made."""
+    place = None if device == "cpu" else Place(address="", authkey=b"", device=device)
+    send_to(place)
+    try:
+        yield
+    finally:
+        send_to(None)
+
+
 def engine_name() -> str:
-    """ "openvino" where it is installed, else "torch"."""
+    """Of what runs networks: "openvino" where it is installed, else "torch"; or another process.
+
+    Part of the keys of their rows in the store: engines differ in the last digits.
+    """
+    if _elsewhere is not None:
+        return _elsewhere.engine
     return "openvino" if importlib.util.find_spec("openvino") else "torch"
 
 
@@ -42,10 +71,13 @@ def load_engine(build: Build, *, key: str, input_size: int) -> Engine:
     """A function from pixels (B, S, S, 3) uint8 to the network's outputs.
 
     Args:
-        build: makes the network with its weights; called only when it must be.
+        build: a function of a module that makes the network with its weights; called only when
+            it must be, and in the model process where there is one.
         key: identity of network and weights, names the converted copy.
         input_size: S.
     """
+    if _elsewhere is not None:
+        return RemoteEngine(build, key=key, input_size=input_size, place=_elsewhere)
     if engine_name() == "openvino":
         return _openvino_engine(build, key=key, input_size=input_size)
     return _torch_engine(build)

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import logging
 import os
 import statistics
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from triptych.config import Config
 from triptych.decode.sidecar import SIDECAR_ENDINGS, find_sidecars
-from triptych.errors import DecodeError, NotMediaError, TriptychError
+from triptych.errors import DecodeError, TriptychError
 from triptych.events import Stopwatch, stage
 from triptych.features.index import DigestIndex
 from triptych.features.keys import entry_key, file_digest, status_of
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
 from triptych.inputs import Source
-from triptych.journal import Row, failure
+from triptych.journal import Row, failure, given_up
 from triptych.records import Sample
 
 __all__ = [
@@ -40,8 +38,6 @@ __all__ = [
     "sample_recipe",
     "step_for",
 ]
-
-log = logging.getLogger(__name__)
 
 _STEPS, _SHORTEST_STEP_S, _LONGEST_STEP_S = 12, 0.25, 1.0
 _VERSION = 1  # raised when samples are made differently of the same features
@@ -84,7 +80,9 @@ def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool
 
 def sample_recipe(config: Config) -> dict[str, Any]:
     """All that could change a sample, but for the files that it is made of."""
+    device = config.runner.device
     return {
+        **({"device": device} if device != "cpu" else {}),
         "features": features_recipe(config),
         "engine": importlib.util.find_spec("openvino") is not None,
         "language": config.predict.language,  # of the subtitles that are preferred
@@ -134,13 +132,8 @@ def collect_one(*, source: Source, row: Row, config: Config, threads: int) -> Ro
                     "nothing was seen, heard or said in it", remedy="leave this file out"
                 )
         found.job.keep(row["key"], sample)
-    except NotMediaError as err:
-        if source.expected:
-            return failure(row, err, stage="open")
-        return row | {"state": "skipped", "stage": "open", "error": err.message}
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
-        log.debug("%s", traceback.format_exc())
-        return failure(row, err, stage="features")
+        return given_up(row, err, expected=source.expected, stage="features")
     decoded = "decode" in found.watch
     return row | {
         "state": "partial" if found.partial else "done",

@@ -1,0 +1,293 @@
+"""One process that runs the networks of all workers, the pictures of many videos in one batch.
+
+A worker decodes; its engine sends pixels to the model process and waits for the rows. While the
+device works on one batch, the requests for the next one gather. A worker has one request on its
+way at most (16 pictures), so a fast decoder waits for the device instead of filling the memory.
+
+Every batch has the same shape, padded with black: then the rows of a picture do not depend on who
+else happened to be waiting. Where the device is a CPU, all of this is the same but pinned memory
+and bfloat16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from triptych.config import Device
+from triptych.errors import ResourceError, TriptychError, UsageError
+from triptych.records import Floats, Pixels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Place", "RemoteEngine", "serve"]
+
+log = logging.getLogger(__name__)
+
+Rows: TypeAlias = tuple[Floats, ...]
+_Build: TypeAlias = Callable[[], "nn.Module"]
+
+_BATCH = {"cuda": 64, "cpu-shared": 16}  # pictures; the GPU's is a guess, not yet measured
+_ROUND_S = 1.0  # between two signs of life
+_START_S = 120.0  # importing torch takes seconds, minutes on a busy disk
+_CALLERS = 128  # that may be waiting to be let in
+_TELLING_S = 5.0
+
+
+class Beat(Protocol):
+    """A number in memory that parent and model process share."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the model process is to be found, and what it runs networks on."""
+
+    address: str  #: of a socket; the process at it may be replaced by another
+    authkey: bytes = field(repr=False)
+    device: Device
+
+    @property
+    def engine(self) -> str:
+        """Names the rows that are made there: they are not those of another device."""
+        return {"cuda": "torch-cuda-bfloat16"}.get(self.device, f"torch-{self.device}")
+
+
+class RemoteEngine:
+    """An engine whose network runs in the model process."""
+
+    def __init__(self, build: _Build, *, key: str, input_size: int, place: Place) -> None:
+        """Have the network loaded there.
+
+        Args:
+            build: a function of a module; the model process calls it once.
+            key: identity of network and weights; requests with one key share batches.
+            input_size: S, of pixels (B, S, S, 3).
+            place: where the process is.
+        """
+        self._build, self._key, self._place = build, key, place
+        self._line: Connection | None = None
+        self(np.zeros((0, input_size, input_size, 3), np.uint8))
+
+    def __call__(self, rgb: Pixels) -> Rows:
+        """Rows of pictures (B, S, S, 3).
+
+        Raises:
+            ResourceError: the process died, is not to be found or cannot run the network.
+            WeightsError: the weights of the network are not installed.
+        """
+        line, self._line = self._line, None
+        if line is None or _is_cut(line):
+            line = _connected(self._place)
+        try:
+            line.send((self._key, self._build, rgb))
+            answer: Rows | TriptychError = line.recv()
+        except (EOFError, OSError) as err:
+            line.close()
+            raise ResourceError(
+                "the model process died",
+                remedy="SIGKILL often means that memory ran out: free some, or run again with "
+                "--set runner.device=cpu",
+            ) from err
+        self._line = line
+        if isinstance(answer, TriptychError):
+            raise answer
+        return answer
+
+
+def _is_cut(line: Connection) -> bool:
+    """Whether the process at its end died since the last answer: between requests nothing comes."""
+    try:
+        return line.poll()
+    except (EOFError, OSError):
+        return True
+
+
+def _connected(place: Place) -> Connection:
+    """A line to the process, which may have only just been started."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            return Client(place.address, authkey=place.authkey)
+        except (EOFError, OSError) as err:
+            if time.monotonic() > deadline:
+                raise ResourceError(
+                    f"no model process within {_START_S:g} s",
+                    remedy="run again, or with --set runner.device=cpu",
+                ) from err
+        time.sleep(0.05)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Request:
+    """Pictures of one worker, on their way through a network."""
+
+    key: str
+    build: _Build
+    rgb: Pixels
+    answer: Future[Rows | TriptychError] = field(default_factory=Future)
+    told: threading.Event = field(default_factory=threading.Event)
+
+
+def serve(place: Place, *, beat: Beat) -> None:
+    """Run networks for all who call at `place`, until something happens that was not foreseen.
+
+    Args:
+        place: where to listen, on which device to run.
+        beat: is set to the time (`time.monotonic`) about once a second.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    networks = _Networks(place.device)
+    waiting: Queue[_Request] = Queue()  # a request a caller, see `_attend`
+    with Listener(place.address, authkey=place.authkey, backlog=_CALLERS) as listener:
+        threading.Thread(target=_let_in, args=(listener, waiting), daemon=True).start()
+        while True:
+            beat.value = time.monotonic()
+            for requests in _taken(waiting):
+                networks.answer(requests)
+
+
+def _let_in(listener: Listener, waiting: Queue[_Request]) -> None:
+    while True:
+        try:
+            line = listener.accept()
+        except (AuthenticationError, EOFError, OSError):  # it died at the door
+            time.sleep(0.05)
+            continue
+        threading.Thread(target=_attend, args=(line, waiting), daemon=True).start()
+
+
+def _attend(line: Connection, waiting: Queue[_Request]) -> None:
+    """Take one caller's requests, the next when the last is answered, until it is gone.
+
+    In a thread of its own: a caller that was stopped halfway keeps no other waiting.
+    """
+    with contextlib.suppress(EOFError, OSError), line:
+        while True:
+            key, build, rgb = line.recv()
+            request = _Request(key=key, build=build, rgb=rgb)
+            waiting.put(request)
+            answer = request.answer.result()
+            try:
+                line.send(answer)
+            finally:
+                request.told.set()
+
+
+def _taken(waiting: Queue[_Request]) -> Iterator[list[_Request]]:
+    """All that waits, by network; nothing where nobody calls for a while."""
+    by_network: dict[str, list[_Request]] = {}
+    with contextlib.suppress(Empty):
+        request = waiting.get(timeout=_ROUND_S)
+        while True:
+            by_network.setdefault(request.key, []).append(request)
+            request = waiting.get_nowait()
+    yield from by_network.values()
+
+
+class _Networks:
+    """The networks of this process, each loaded when it is first asked for."""
+
+    def __init__(self, device: Device) -> None:
+        import torch
+
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UsageError(
+                "runner.device is cuda, but torch finds no GPU that it can use",
+                remedy="look at the driver (nvidia-smi), or leave this setting out",
+            )
+        self._device = torch.device("cuda" if device == "cuda" else "cpu")
+        self._batch = _BATCH[device]
+        self._networks: dict[str, nn.Module] = {}
+
+    def answer(self, requests: Sequence[_Request]) -> None:
+        """Run one network for some callers together; each gets its rows, or what went wrong.
+
+        Raises:
+            ResourceError: something unforeseen. After an error on a GPU nothing may work there
+                until another process begins.
+        """
+        broken: TriptychError | None = None
+        answers: list[Rows | TriptychError]
+        try:
+            network = self._network(requests[0])
+            rows = self._run(network, np.concatenate([r.rgb for r in requests]))
+            ends = np.cumsum([len(r.rgb) for r in requests])[:-1]
+            answers = list(zip(*(np.split(each, ends) for each in rows), strict=True))
+        except TriptychError as err:
+            answers = [err] * len(requests)
+        except Exception as err:  # noqa: BLE001 - the callers are told, then the process ends
+            broken = ResourceError(
+                f"the model process failed: {type(err).__name__}: {err}",
+                remedy="run again with --set runner.device=cpu; if that goes well, please report "
+                "this",
+            )
+            answers = [broken] * len(requests)
+        for request, answer in zip(requests, answers, strict=True):
+            request.answer.set_result(answer)
+        if broken:
+            for request in requests:
+                request.told.wait(_TELLING_S)
+            raise broken
+
+    def _network(self, request: _Request) -> nn.Module:
+        import torch
+
+        if request.key not in self._networks:
+            network = request.build().eval().to(self._device)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._networks[request.key] = network
+            log.info("%s runs on %s for all workers", request.key, self._device)
+        return self._networks[request.key]
+
+    def _run(self, network: nn.Module, rgb: Pixels) -> Rows:
+        """Pictures in batches as large as the device's memory allows; none are one empty batch."""
+        import torch
+
+        parts: list[Rows] = []
+        done = 0
+        while done < len(rgb) or not parts:
+            try:
+                parts.append(self._forward(network, rgb[done : done + self._batch]))
+                done += len(parts[-1][0])
+                continue
+            except torch.OutOfMemoryError as err:
+                said = str(err)
+            # Here, where the error no longer holds on to what the device has to free.
+            if self._batch == 1:
+                raise ResourceError(
+                    f"the device's memory is too small for one picture: {said}",
+                    remedy="end what else uses the GPU, or run with --set runner.device=cpu",
+                )
+            self._batch //= 2
+            log.warning("the device's memory is full: batches of %d from now on", self._batch)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+        return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+    def _forward(self, network: nn.Module, rgb: Pixels) -> Rows:
+        import torch
+
+        on_gpu = self._device.type == "cuda"
+        shape = (self._batch, *rgb.shape[1:])
+        pixels = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+        pixels[: len(rgb)] = torch.from_numpy(rgb)
+        half = torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu)
+        with torch.inference_mode(), half:
+            outputs: Any = network(pixels.to(self._device, non_blocking=True))
+        return tuple(out[: len(rgb)].float().cpu().numpy() for out in outputs)
