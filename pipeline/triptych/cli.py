@@ -1,7 +1,7 @@
 """The command `triptych`.
 
 Exit codes: 0 all done, 1 some failed or could be read only in part, 2 the command or its input
-is wrong, 3 nothing succeeded, 130 interrupted.
+is wrong, 3 nothing succeeded, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from triptych.arguments import SETTINGS, parser
 from triptych.config import Config, given_settings, load_config
 from triptych.console import shown
 from triptych.errors import TriptychError
+from triptych.signals import Terminated, raising_terminated
 
 if TYPE_CHECKING:
     from triptych.prepare import Listener
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "doctor": _doctor,
             "models": _models,
         }
-        status = commands[arguments.command](arguments)
+        with raising_terminated():
+            status = commands[arguments.command](arguments)
         sys.stdout.flush()
         return status
     except TriptychError as err:
@@ -51,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `| head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as err:
         sys.stderr.write("triptych: interrupted; the same command goes on where it stopped\n")
-        return 130
+        return 143 if isinstance(err, Terminated) else 130
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, set[tuple[str, str]]]:
@@ -185,10 +187,10 @@ def _listening(arguments: argparse.Namespace) -> Iterator[Listener]:
 
     told: list[Any] = [console.listener(quiet=arguments.quiet or arguments.json, stream=sys.stderr)]
     if arguments.log_format == "json":
-        told = [] if arguments.quiet else [JsonLines(sys.stderr)]
+        told = [] if arguments.quiet else [JsonLines(sys.stderr, stages=arguments.verbose)]
     with contextlib.ExitStack() as files:
         if arguments.log_file:
-            told.append(files.enter_context(json_log(arguments.log_file)))
+            told.append(files.enter_context(json_log(arguments.log_file, stages=arguments.verbose)))
         if getattr(arguments, "metrics", None):
             told.append(Metrics(arguments.metrics, out=arguments.out))
         listener = Several(*told)

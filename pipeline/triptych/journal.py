@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +12,9 @@ from typing import Any, Self, TextIO
 
 from triptych import faults
 from triptych.atomic import published
-from triptych.errors import DecodeError, OutputError, TriptychError
+from triptych.errors import DecodeError, NotMediaError, OutputError, TriptychError
 
-__all__ = ["Journal", "Row", "failure", "seen_again"]
+__all__ = ["Journal", "Row", "failure", "given_up", "seen_again"]
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +201,23 @@ def failure(row: Row, err: BaseException, *, stage: str) -> Row:
     may_pass = isinstance(err, TriptychError | OSError | MemoryError)
     row["retryable"] = may_pass and not isinstance(err, DecodeError)
     return row
+
+
+def given_up(row: Row, err: Exception, *, expected: bool, stage: str) -> Row:
+    """The row of a source whose work ended with an error.
+
+    Args:
+        row: what is known of it.
+        err: the error.
+        expected: somebody named the file; else what is no media is passed over.
+        stage: where it was, if the error does not know it.
+    """
+    if isinstance(err, NotMediaError):
+        if not expected:
+            return row | {"state": "skipped", "stage": "open", "error": err.message}
+        stage = "open"
+    log.debug("%s", "".join(traceback.format_exception(err)))
+    return failure(row, err, stage=stage)
 
 
 def _remedy_for(err: BaseException) -> str:

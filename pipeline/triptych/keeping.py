@@ -78,10 +78,13 @@ def export(out: str, target: str, *, layout: str, tracks: str | None) -> Outcome
 
     names = None if tracks is None else [t for part in tracks.split(",") if (t := part.strip())]
     found = write(out, target, layout=layout, tracks=names)
-    lines = []
+    alike: dict[tuple[str, str], list[str]] = {}
     for gone in found["skipped"]:
-        remedy = f" ({gone['remedy']})" if gone["remedy"] else ""
-        lines.append(f"skipped: {gone['video']}: {gone['reason']}{remedy}")
+        alike.setdefault((gone["reason"], gone["remedy"]), []).append(gone["video"])
+    lines = []
+    for (reason, remedy), names in alike.items():
+        who = names[0] if len(names) == 1 else f"{len(names)} videos, {names[0]} the first"
+        lines.append(f"skipped: {who}: {reason}{f' ({remedy})' if remedy else ''}")
     lines.append(f"{len(found['videos'])} videos in {len(found['files'])} files: {found['target']}")
     return found, lines, 3 if not found["videos"] else 1 if found["skipped"] else 0
 

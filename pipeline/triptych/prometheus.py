@@ -91,6 +91,9 @@ class Metrics:
     def note(self, message: str) -> None:
         """Nothing to count."""
 
+    def reached(self, news: Row) -> None:
+        """Nothing to count."""
+
     def learned(self, progress: Row) -> None:
         """Nothing to count."""
 

@@ -334,6 +334,9 @@ class Analysis:
     frames_decoded: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)  #: stage -> time it took
     cached: tuple[str, ...] = ()  #: tracks that came from the store
+    entries: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: what it rests on -> key in the store
 
     @property
     def duration_s(self) -> float:

@@ -18,6 +18,7 @@ from triptych import faults
 from triptych.atomic import SCRATCH
 from triptych.config import Config
 from triptych.errors import OutputError, TriptychError
+from triptych.events import News
 from triptych.features.index import DigestIndex
 from triptych.features.jobs import in_use
 from triptych.features.layout import default_root
@@ -123,6 +124,7 @@ class _Run:
         self._budget = Budget(config.runner.max_failures)
         self._began = time.monotonic()
         self._preparation_s = 0.0
+        self._news = News(out / f"{SCRATCH}news", lambda news: listener.reached(news))
 
     def through(self, redo: Redo, standing: Mapping[str, Row]) -> dict[str, Any]:
         """Do all of it; returns the totals with the rows."""
@@ -181,9 +183,15 @@ class _Run:
         }
         limit_s = self._config.runner.time_limit_s
         work = work_through(
-            analyze_one, pending, config=self._config, lengths=lengths, out=self._out, anew=anew
+            analyze_one,
+            pending,
+            config=self._config,
+            lengths=lengths,
+            out=self._out,
+            anew=anew,
+            news=self._news.path,
         )
-        with contextlib.closing(work):  # which ends the workers
+        with self._news, contextlib.closing(work):  # which ends the workers
             for row in work:
                 row["fresh"] = True
                 if row["stage"] == "time limit":
@@ -197,7 +205,9 @@ class _Run:
         self._rows[row["relative"]] = row
         if row.get("fresh"):
             self._budget.count(row)
-        self._listener.finished(row)
+            self._news.catch_up()  # which comes before the end of its video
+        with self._news.lock:
+            self._listener.finished(row)
 
     def _published(self, stopped: str) -> dict[str, Any]:
         """Write the files of the whole run; returns the totals with the rows."""

@@ -34,5 +34,5 @@ class Spec:
             "modality": self.modality,
             "dim": self.dim,
             "weights": self.weights,
-            "options": dict(self.options),
+            "options": dict(sorted(self.options.items())),
         }

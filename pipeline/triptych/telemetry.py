@@ -47,6 +47,11 @@ class Several:
         for each in self._listeners:
             each.note(message)
 
+    def reached(self, news: Row) -> None:
+        """A worker is at a stage of a video."""
+        for each in self._listeners:
+            each.reached(news)
+
     def finished(self, row: Row) -> None:
         """A video ended."""
         for each in self._listeners:
@@ -69,10 +74,14 @@ class JsonLines:
 
     Each has `time` and `event`; docs/operation.md lists the others. Chinese stays readable where
     the stream is in UTF-8.
+
+    Args:
+        stream: where they are written.
+        stages: tell of each stage of each video, too.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, *, stages: bool = False) -> None:
+        self._stream, self._stages = stream, stages
         self._readable = (stream.encoding or "").lower().replace("-", "") == "utf8"
 
     def start(self, total: int) -> None:
@@ -82,6 +91,11 @@ class JsonLines:
     def note(self, message: str) -> None:
         """Something to know once."""
         self._write("note", message=message)
+
+    def reached(self, news: Row) -> None:
+        """A worker is at a stage of a video; it may come back to it many times."""
+        if self._stages and news["first"]:
+            self._write("stage", **{key: news[key] for key in ("video", "stage", "worker")})
 
     def finished(self, row: Row) -> None:
         """A video ended."""
@@ -125,7 +139,7 @@ class JsonLines:
 
 
 @contextlib.contextmanager
-def json_log(path: str | os.PathLike[str]) -> Iterator[JsonLines]:
+def json_log(path: str | os.PathLike[str], *, stages: bool = False) -> Iterator[JsonLines]:
     """`JsonLines` at the end of a file.
 
     Raises:
@@ -138,7 +152,7 @@ def json_log(path: str | os.PathLike[str]) -> Iterator[JsonLines]:
             f"cannot write the log: {err.strerror}", path=path, remedy="name another file"
         ) from err
     try:
-        yield JsonLines(stream)
+        yield JsonLines(stream, stages=stages)
     finally:
         with contextlib.suppress(OSError):  # a full disk was told of already
             stream.close()

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from triptych.arrivals import Arrival, Looks, Stamp
@@ -21,6 +18,7 @@ from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
 from triptych.prepare import Listener, Silent
 from triptych.runner import run_folder
+from triptych.signals import Terminated, raising_terminated
 
 __all__ = ["POLL_S", "SETTLE_S", "watch"]
 
@@ -77,7 +75,7 @@ def watch(
     passes = _Passes(Path(out), config or Config(), listener)
     idle_since: float | None = None
     gone = False
-    with _until_terminated():
+    with contextlib.suppress(Terminated), raising_terminated():
         while True:
             now = time.monotonic()
             found = looks.look(now)
@@ -94,36 +92,18 @@ def watch(
             elif idle_since is None:
                 idle_since = now
             elif once and now - idle_since >= settle_s:
+                if passes.totals is None:
+                    listener.note(_nothing(folder, len(found or {})))
                 break
             time.sleep(poll_s)
     return passes.totals
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came; what is going on ends as it does after Ctrl-C."""
-
-
-@contextlib.contextmanager
-def _until_terminated() -> Iterator[None]:
-    """Do what is within until SIGTERM comes, which is an end like any other.
-
-    Signals are Python's main thread's alone; elsewhere SIGTERM does what it did before.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except _Terminated:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the end
-    raise _Terminated
+def _nothing(folder: Path, growing: int) -> str:
+    """Why there was nothing to do."""
+    if not growing:
+        return f"nothing to do: no file in {folder}, nor in the folders in it"
+    return f"nothing to do: {growing} files in {folder} are not complete; look again later"
 
 
 class _Passes:
@@ -197,6 +177,9 @@ class _News:
         if message not in self._said:
             self._said.add(message)
             self._listener.note(message)
+
+    def reached(self, news: Row) -> None:
+        self._listener.reached(news)
 
     def finished(self, row: Row) -> None:
         if row["relative"] not in self.standing:

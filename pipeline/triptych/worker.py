@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triptych import faults
 from triptych.atomic import SCRATCH
 from triptych.config import Config
-from triptych.errors import NotMediaError
 from triptych.inputs import Source
-from triptych.journal import Row, failure
+from triptych.journal import Row, given_up
 
 if TYPE_CHECKING:
+    from triptych.events import Stopwatch
     from triptych.records import Analysis
 
 __all__ = ["analyze_one"]
 
-log = logging.getLogger(__name__)
-
 
 def analyze_one(
-    *, source: Source, row: Row, out: Path, config: Config, threads: int, anew: bool
+    *, source: Source, row: Row, out: Path, config: Config, threads: int, anew: bool, news: Path
 ) -> Row:
     """Analyse one source and write its folder.
 
@@ -39,47 +35,21 @@ def analyze_one(
         config: the resolved configuration.
         threads: decoder threads.
         anew: keep no file that an earlier run wrote.
+        news: the file that stages are told in; see `triptych.events`.
     """
-    from triptych.events import Stopwatch, stage
-    from triptych.report.write import FILES, write_report
-    from triptych.video import analyze
+    from triptych.events import Stopwatch, telling
 
     faults.reached("worker.begun", row["relative"])
     began = time.monotonic()
-    watch = Stopwatch()
+    watch, folder = Stopwatch(), out / source.relative
     try:
-        analysis = analyze(
-            source.path,
-            config=config,
-            digest=row["sha256"],
-            start_s=source.start_s,
-            end_s=source.end_s,
-            threads=threads,
-        )
-        folder = out / source.relative
-        for scratch in folder.glob(f"{SCRATCH}*"):  # of a run that was killed
-            scratch.unlink(missing_ok=True)
-        if anew:  # without it nobody knows what the others were made from
-            (folder / FILES["json"]).unlink(missing_ok=True)
-        with stage("report", source.path, watch):
-            outputs = write_report(
-                analysis,
-                folder,
-                config=config,
-                source=_source_data(source, row, folder),
-                run={
-                    "host": socket.gethostname(),
-                    "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                    "worker": os.getpid(),
-                },
+        with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
+            analysis = _analyzed(source, row, config=config, threads=threads)
+            outputs = _reported(
+                analysis, source, row, folder, config=config, anew=anew, watch=watch
             )
-    except NotMediaError as err:
-        if source.expected:
-            return failure(row, err, stage="open")
-        return row | {"state": "skipped", "stage": "open", "error": err.message}
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
-        log.debug("%s", traceback.format_exc())
-        return failure(row, err, stage="analyze")
+        return given_up(row, err, expected=source.expected, stage="analyze")
     faults.reached("worker.answered", row["relative"])
     warnings = _warnings_of(folder, analysis)
     decoded = "decode" in analysis.seconds  # for one missing track the file is read again
@@ -98,10 +68,52 @@ def analyze_one(
         "decoded": decoded,
         "frames_decoded": analysis.frames_decoded if decoded else 0,
         "from_cache": list(analysis.cached),
+        "entries": dict(analysis.entries),
         "seconds": {k: round(v, 4) for k, v in (dict(analysis.seconds) | dict(watch)).items()},
         "elapsed_s": round(time.monotonic() - began, 4),
         "peak_memory_mb": _peak_memory_mb(),
     }
+
+
+def _analyzed(source: Source, row: Row, *, config: Config, threads: int) -> Analysis:
+    from triptych.video import analyze
+
+    return analyze(
+        source.path,
+        config=config,
+        digest=row["sha256"],
+        start_s=source.start_s,
+        end_s=source.end_s,
+        threads=threads,
+    )
+
+
+def _reported(
+    analysis: Analysis,
+    source: Source,
+    row: Row,
+    folder: Path,
+    *,
+    config: Config,
+    anew: bool,
+    watch: Stopwatch,
+) -> dict[str, str]:
+    """Write the folder; returns format -> file name."""
+    from triptych.events import stage
+    from triptych.report.write import FILES, write_report
+
+    for scratch in folder.glob(f"{SCRATCH}*"):  # of a run that was killed
+        scratch.unlink(missing_ok=True)
+    if anew:  # without it nobody knows what the others were made from
+        (folder / FILES["json"]).unlink(missing_ok=True)
+    run = {
+        "host": socket.gethostname(),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "worker": os.getpid(),
+    }
+    with stage("report", source.path, watch):
+        told = _source_data(source, row, folder)
+        return write_report(analysis, folder, config=config, source=told, run=run)
 
 
 def _warnings_of(folder: Path, analysis: Analysis) -> list[str]:

@@ -7,12 +7,10 @@ import io
 import json
 import pickle
 import resource
-import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +21,12 @@ import pytest
 import webdataset
 
 from command import environment
-from exported import OTHER, PART, SAME, TALK, Finished, ran_over_films
+from exported import OTHER, PART, SAME, TALK, Finished
 from triptych.errors import OutputError, UsageError
 from triptych.records import FeatureTrack
 from triptych.share import LAYOUTS, arrays, export, read_mmsa, tables
 
 pytestmark = pytest.mark.needs("embedded")
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A run whose films are gone."""
-    return ran_over_films(tmp_path_factory.mktemp("export"))
-
-
-@pytest.fixture
-def finished(ran: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
-    """The run, for a test that may do with it what it likes."""
-    shutil.copytree(ran.out, tmp_path / "out")
-    shutil.copytree(ran.cache / "features", tmp_path / "cache" / "features")
-    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
-    return replace(ran, out=tmp_path / "out", cache=tmp_path / "cache", target=tmp_path / "target")
 
 
 def same(track: FeatureTrack, values: Any, start_s: Any, end_s: Any) -> None:
@@ -227,66 +210,6 @@ def test_chosen_tracks_alone_are_written(finished: Finished) -> None:
     assert motion["videos"] == motion["files"] == []
     assert {s["reason"] for s in motion["skipped"][:4]} == {"it has none of these tracks"}
     assert not (finished.target / "m").exists()
-
-
-def test_a_track_that_was_pruned_is_named(finished: Finished) -> None:
-    (entry,) = (
-        path
-        for path in (finished.cache / "features").rglob("audio-*.safetensors")
-        if holds(path, finished.tracks[TALK]["audio"])
-    )
-    entry.unlink()
-    told = export(finished.out, finished.target, layout="npz")
-    gone = told["skipped"][0]
-    assert gone["video"] == TALK
-    assert gone["reason"] == "no longer in the feature store: audio"
-    assert str(finished.out / TALK) in gone["remedy"]
-    assert [v["video"] for v in told["videos"]] == [SAME, OTHER, PART]
-    others = export(finished.out, finished.target / "i", layout="npz", tracks=["image"])
-    assert len(others["videos"]) == 4
-
-
-def holds(path: Path, made: FeatureTrack) -> bool:
-    return made.values.tobytes() in path.read_bytes()
-
-
-def test_an_empty_store_leaves_nothing_to_write(finished: Finished) -> None:
-    shutil.rmtree(finished.cache)
-    told = export(finished.out, finished.target, layout="parquet")
-    assert told["files"] == told["videos"] == []
-    assert len(told["skipped"]) == 5
-    assert not finished.target.exists()
-
-
-def test_results_that_are_damaged_are_named(finished: Finished) -> None:
-    (finished.out / TALK / "analysis.json").write_text("{")
-    (finished.out / SAME / "analysis.json").write_text('{"tracks": 3}')
-    (finished.out / OTHER / "analysis.json").unlink()
-    told = export(finished.out, finished.target, layout="npz")
-    assert [v["video"] for v in told["videos"]] == [PART]
-    assert {s["reason"] for s in told["skipped"][:3]} == {"its analysis.json is missing or damaged"}
-
-
-def test_the_last_row_of_a_video_counts_and_a_line_cut_short_does_not(finished: Finished) -> None:
-    path = finished.out / "run.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    first = json.loads(lines[0])
-    earlier = first | {"state": "failed", "error": "was lost", "remedy": ""}
-    text = first | {"state": "skipped", "relative": "notes.txt"}  # which is no video
-    rows = [json.dumps(earlier), json.dumps(text), *lines, lines[0][:30]]
-    path.write_text("\n".join(rows), encoding="utf-8", newline="\n")
-    told = export(finished.out, finished.target, layout="npz")
-    assert len(told["videos"]) == 4 and len(told["skipped"]) == 1
-
-
-def test_settings_that_are_not_known_to_the_last_digit_are_not_guessed(finished: Finished) -> None:
-    """A run that was killed has the summary of the run before it."""
-    totals = json.loads((finished.out / "summary.json").read_text())
-    totals["config"]["decode"]["fps"] = 5.0
-    (finished.out / "summary.json").write_text(json.dumps(totals))
-    told = export(finished.out, finished.target, layout="npz")
-    assert told["videos"] == []
-    assert "no longer in the feature store: audio, image" in told["skipped"][0]["reason"]
 
 
 # What is refused

@@ -101,6 +101,18 @@ def test_each_event_is_a_line_with_its_time() -> None:
     assert "电影" in text_of(stream)
 
 
+def test_stages_are_lines_where_they_are_wanted_once_each() -> None:
+    first = {"video": "电影.mp4", "relative": "x", "worker": 7, "stage": "decode", "first": True}
+    for wanted in (True, False):
+        stream = utf8()
+        told = Several(JsonLines(stream, stages=wanted))
+        told.reached(first)
+        told.reached(first | {"first": False})
+        events = [{k: v for k, v in e.items() if k != "time"} for e in events_of(stream)]
+        said = {"event": "stage", "video": "电影.mp4", "stage": "decode", "worker": 7}
+        assert events == ([said] if wanted else [])
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gb18030", "utf-8"])
 def test_names_come_through_in_any_encoding(encoding: str) -> None:
     name = "a\nb\x1b[31m é 电影 \U0001f600 \u2028 \udcff.mp4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -195,9 +196,30 @@ def test_places_are_those_of_a_run(folder: Path, looks: Looks) -> None:
 def test_an_empty_folder_is_done_at_once(folder: Path) -> None:
     told = Told()
     assert watch(folder, folder / "out", listener=told, poll_s=0.01, settle_s=0, once=True) is None
-    assert told.notes == [f"watching {folder}"]
+    assert told.notes == [
+        f"watching {folder}",
+        f"nothing to do: no file in {folder}, nor in the folders in it",
+    ]
     assert told.totals == [0]
     assert not (folder / "out").exists()
+
+
+def test_files_that_still_grow_are_left_and_that_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = write(folder / "a.mp4")
+    sleep = time.sleep
+
+    def growing(seconds: float) -> None:
+        grow(film)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", growing)
+    told = Told()
+    watch(folder, folder / "out", listener=told, poll_s=0.01, settle_s=0.05, once=True)
+    assert told.notes[1:] == [
+        f"nothing to do: 1 files in {folder} are not complete; look again later"
+    ]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file"])

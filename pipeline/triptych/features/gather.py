@@ -41,6 +41,7 @@ class Job:
     watch: Stopwatch = field(default_factory=Stopwatch)
     found: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
+    entries: dict[str, str] = field(default_factory=dict)  #: what was found or made -> its key
     warnings: list[str] = field(default_factory=list)
     threads: int = 1
 
@@ -144,26 +145,26 @@ def gather(job: Job, *, hear: bool) -> None:
     for extractor, made in _recipes(job).items():
         for name, recipe in made.items():
             keys[name] = job.key(name, recipe)
-            if (record := _from_store(job, keys[name])) is not None:
-                job.found[name] = record
-                job.cached.append(name)
+            _look_up(job, name, keys[name])
         if not made.keys() <= job.found.keys():
             missing.append(extractor)
     asr = job.config.extract.asr
     wants_asr = (asr == "always" or (asr == "auto" and hear)) and not _asr_missing()
     keys["asr"] = job.key("asr", _asr_recipe(job))
     wordless = asr == "always" or not job.found.get("cues")
-    if wants_asr and wordless and (record := _from_store(job, keys["asr"])) is not None:
-        job.found["asr"] = record
-        job.cached.append("asr")
+    if wants_asr and wordless:
+        _look_up(job, "asr", keys["asr"])
     needs_asr = wants_asr and "asr" not in job.found
     if missing or (needs_asr and wordless):
         _decode(job, missing, keys, asr=asr, needs_asr=needs_asr)
 
 
-def _from_store(job: Job, key: str) -> Storable | None:
+def _look_up(job: Job, name: str, key: str) -> None:
     with stage("store", job.path, job.watch):
-        return job.store.get(key)
+        record = job.store.get(key)
+    if record is not None:
+        job.found[name], job.entries[name] = record, key
+        job.cached.append(name)
 
 
 def _decode(
@@ -187,7 +188,7 @@ def _decode(
             hearing = {"asr": _recognizer(job)}
             made |= pump(again, hearing, watch=job.watch, **_pump_options(job, again))
     for name, record in made.items():
-        job.found[name] = record
+        job.found[name], job.entries[name] = record, keys[name]
         job.keep(keys[name], record)
 
 
@@ -239,9 +240,8 @@ def embed_cues(job: Job, cues: Sequence[Cue]) -> FeatureTrack | None:
         return None
     said = digest_of({"cues": [[c.start_s, c.end_s, c.text] for c in cues]})
     key = job.key("text", {"spec": TEXT.recipe(), "cues": said})
-    record = _from_store(job, key)
-    if isinstance(record, FeatureTrack):
-        job.cached.append("text")
+    _look_up(job, "text", key)
+    if isinstance(record := job.found.get("text"), FeatureTrack):
         return record
     coroutine = _load(job, "text")()
     next(coroutine)
@@ -252,5 +252,6 @@ def embed_cues(job: Job, cues: Sequence[Cue]) -> FeatureTrack | None:
             coroutine.send(None)
         except StopIteration as end:
             track: FeatureTrack = end.value["text"]
+    job.found["text"], job.entries["text"] = track, key
     job.keep(key, track)
     return track

@@ -100,11 +100,9 @@ def check_entry(path: Path) -> None:
     content, status = _read(path)
     try:
         _opened(content)
-    except MemoryError:
-        raise
-    except Exception as err:
+    except DamagedEntry:
         _set_aside(path, status)
-        raise DamagedEntry(str(err)) from err
+        raise
 
 
 def _read(path: Path) -> tuple[bytes, os.stat_result]:
@@ -132,12 +130,23 @@ def _encode(record: Storable) -> bytes:
 
 
 def _opened(content: bytes) -> tuple[str, Arrays, dict[str, Any]]:
-    """Kind, arrays and meta of an entry, none of them changed since it was written."""
+    """Kind, arrays and meta of an entry, none of them changed since it was written.
+
+    Raises:
+        DamagedEntry: they were.
+    """
     size = int.from_bytes(content[:8], "little")
-    header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
-    arrays = safetensors.numpy.load(content)
-    if header["sha256"] != _checksum(header["kind"], arrays, header["meta"]):
-        raise DamagedEntry("checksum differs")
+    try:
+        header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
+        arrays = safetensors.numpy.load(content)
+        same = header["sha256"] == _checksum(header["kind"], arrays, header["meta"])
+    except MemoryError:  # says nothing about the entry
+        raise
+    except Exception as err:  # whatever damage makes the parsers raise
+        what = "was cut short or overwritten" if content else "is empty"
+        raise DamagedEntry(f"the file {what}") from err
+    if not same:
+        raise DamagedEntry("its content is not what was written")
     return header["kind"], arrays, header["meta"]
 
 

@@ -14,13 +14,20 @@ from typing import Any
 from triptych.errors import InputError, TriptychError, UsageError
 from triptych.features.store import FeatureStore
 from triptych.records import FeatureTrack
-from triptych.share.entries import find_track, job_of
 
 __all__ = ["Video", "Videos", "printable", "safe_key"]
 
 Row = dict[str, Any]
 
 _FINISHED = ("done", "cached", "partial")
+_GONE = (
+    "its features are no longer in the store",
+    "the same `triptych run` with --overwrite makes them again, once for all videos",
+)
+_UNTOLD = (
+    "it was finished by a version that did not note where its features are",
+    "the same `triptych run` notes it, once for all videos, without decoding what is kept",
+)
 _KEY_BYTES = 48  # so that KEY.TRACK.npy fits the 100 bytes that every tar reader knows
 
 
@@ -63,7 +70,6 @@ class Videos:
         self.out, self.tracks, self.unfit = out, tracks, unfit
         self.skipped: list[dict[str, str]] = []
         self._rows = _rows(out / "run.jsonl")
-        self._totals = _json(out / "summary.json")
         self._store = FeatureStore()
 
     def __iter__(self) -> Iterator[Video]:
@@ -82,10 +88,9 @@ class Videos:
     def _video(self, row: Row) -> Video:
         if row["state"] not in _FINISHED:
             raise InputError(f"not finished: {row.get('error')}", remedy=row.get("remedy", ""))
-        place = self.out / row["folder"]
-        analysis = _json(place / "analysis.json")
+        analysis = _json(self.out / row["folder"] / "analysis.json")
         try:
-            tracks = self._tracks(row, analysis, place)
+            tracks = self._tracks(row, analysis)
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             if isinstance(err, TriptychError):
                 raise
@@ -107,19 +112,22 @@ class Videos:
             raise InputError(reason)
         return video
 
-    def _tracks(self, row: Row, analysis: Row, place: Path) -> dict[str, FeatureTrack]:
+    def _tracks(self, row: Row, analysis: Row) -> dict[str, FeatureTrack]:
         written = {track["name"]: track for track in analysis["tracks"]}
         names = [n for n in (written if self.tracks is None else self.tracks) if n in written]
         if not names:
             raise InputError("it has none of these tracks")
-        job = job_of(row, analysis, self._totals, store=self._store)
-        found = {name: find_track(job, written[name], analysis["cues"]) for name in names}
-        if gone := [name for name, track in found.items() if track is None]:
-            raise InputError(
-                f"no longer in the feature store: {', '.join(gone)}",
-                remedy=f"delete {place} and run the same command again",
-            )
-        return {name: track for name, track in found.items() if track is not None}
+        if "entries" not in row:
+            raise InputError(_UNTOLD[0], remedy=_UNTOLD[1])
+        tracks = {}
+        for name in names:
+            key = row["entries"].get(name, "")
+            found = self._store.get(key) if Path(key).name == key else None
+            shape = (written[name]["rows"], written[name]["dim"])
+            if not isinstance(found, FeatureTrack) or found.values.shape != shape:
+                raise InputError(_GONE[0], remedy=_GONE[1])
+            tracks[name] = found
+        return tracks
 
 
 def _rows(path: Path) -> list[Row]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from triptych import atomic
 from triptych.errors import OutputError
+from triptych.extract.registry import entry, extractor_names
+from triptych.records import Modality
 from triptych.share.collect import Video
 
-__all__ = ["Layout", "published"]
+__all__ = ["Layout", "known_tracks", "published"]
 
 
 class Layout:
@@ -38,6 +40,11 @@ class Layout:
             OutputError: the disk is full or read-only.
         """
         raise NotImplementedError
+
+
+def known_tracks() -> dict[str, Modality]:
+    """Names of all tracks that an extractor can make, and what each is about."""
+    return {s.name: s.modality for name in extractor_names() for s in entry(name).specs}
 
 
 def published(path: Path) -> AbstractContextManager[Path]:

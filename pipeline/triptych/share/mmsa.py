@@ -21,8 +21,7 @@ import numpy.typing as npt
 from triptych.errors import InputError, ResourceError, UsageError
 from triptych.records import FeatureTrack, Floats, Modality
 from triptych.share.collect import Video, printable
-from triptych.share.entries import known_tracks
-from triptych.share.layout import Layout, published
+from triptych.share.layout import Layout, known_tracks, published
 
 __all__ = ["Mmsa", "read_mmsa"]
 

@@ -15,8 +15,7 @@ from typing import Any
 from triptych.atomic import SCRATCH
 from triptych.errors import UsageError
 from triptych.share.collect import Video, Videos
-from triptych.share.entries import known_tracks
-from triptych.share.layout import Layout, published
+from triptych.share.layout import Layout, known_tracks, published
 
 __all__ = ["INDEX", "LAYOUTS", "export"]
 
