@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from triptych import __version__
@@ -51,7 +52,8 @@ SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
 
 _EPILOG = """\
 exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input
-is wrong; 3 nothing succeeded; 130 interrupted (the same command goes on where it stopped)"""
+is wrong; 3 nothing succeeded; 130 interrupted, 143 ended by SIGTERM (the same command goes on
+where it stopped)"""
 
 _EPILOG_OF_RUN = f"""\
 The same command again goes on where it stopped: what is finished is not touched. A video that
@@ -250,10 +252,10 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument(
         "--compare",
         nargs="+",
-        action="extend",
+        action=_Compared,
         default=[],
         metavar="MODEL2",
-        help="other models to measure on the same videos",
+        help="other models to measure on the same videos; DATASET may follow them",
     )
     _add_common(evaluate)
 
@@ -300,10 +302,35 @@ def _command(
     return added
 
 
+class _Compared(argparse.Action):
+    """Other models; what follows the last of them, where no DATASET came before, is the data."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from triptych.fuse.provenance import is_model
+
+        given = list(values or ())
+        models = len(given)
+        if not namespace.inputs:
+            # The first one is meant as a model, whatever it is.
+            models = max([1, *(i for i, name in enumerate(given, 1) if is_model(name))])
+            namespace.inputs = given[models:] or None
+            for action in parser._actions:
+                if action.dest == "inputs" and namespace.inputs:
+                    action.required = False
+        namespace.compare = [*namespace.compare, *given[:models]]
+
+
 def _add_inputs(command: argparse.ArgumentParser, *, metavar: str, also: str) -> None:
     command.add_argument(
         "inputs",
         nargs="+",
+        action="extend",
         metavar=metavar,
         help="files, folders (recursive), globs, or a manifest (.csv, .jsonl) with a column path "
         + also,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, TextIO
 
-from triptych.console import Row, best_labels, shown
+from triptych.console import NO_LABELS, Row, labels_or_why, shown
 
 __all__ = ["print_closing", "print_evaluation", "print_plan", "print_training"]
 
 _MOST_ROWS, _MOST_MISTAKES = 40, 5
+_APART = "  "  # between a figure and its interval; a line's end where the terminal is narrow
+_ENDLESS = 10_000
 
 
 def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
@@ -36,6 +39,8 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     if counts.keys() & {"done", "cached", "partial"} and not totals["videos_decoded"]:
         what = "features" if counts.get("done") else "answers"
         lines.append(f"nothing was decoded: the {what} were there already")
+    told = Counter(w for r in rows for w in r.get("warnings", ()) if w.startswith(NO_LABELS))
+    lines += [f"{warning} ({count} videos)" for warning, count in told.items()]
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
     if before := sum(r["state"] == "failed" and not r.get("fresh") for r in rows):
         lines.append(f"failed before, and not tried again: {before} (--retry-failed tries them)")
@@ -56,10 +61,10 @@ def _table(rows: list[Row], stream: TextIO) -> None:
     for name in ("video", "state", "length", "labels"):
         table.add_column(name, overflow="fold")
     for row in rows[:50]:
-        labels = best_labels(row)
+        labels = row["error"] or labels_or_why(row)
         length = f"{row['duration_s']:.1f} s" if "duration_s" in row else ""
         style = {"failed": "red", "partial": "yellow"}.get(row["state"], "")
-        cells = (row["relative"], row["state"], length, labels or row["error"])
+        cells = (row["relative"], row["state"], length, labels)
         table.add_row(*(Text(shown(cell)) for cell in cells), style=style)
     if len(rows) > 50:
         table.add_row(Text(f"and {len(rows) - 50} more in predictions.csv"), "", "", "")
@@ -93,7 +98,10 @@ def print_plan(planned: dict[str, Any], stream: TextIO) -> None:
 def _estimated(estimate: dict[str, Any]) -> str:
     seconds, size = estimate["seconds"], estimate["bytes"]
     if seconds is None or size is None:
-        return "time and disk cannot be estimated: no video here has been worked on before"
+        return (
+            "time and disk cannot be estimated yet: that takes a few videos finished in this OUT; "
+            "start the run, and ask again after the first ones"
+        )
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     return (
         f"about {time} and {size / 1e6:.1f} MB of results, judging by the videos done here before"
@@ -114,18 +122,36 @@ def print_training(result: dict[str, Any], stream: TextIO) -> None:
 
 
 def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:
-    """How well a model did, label by label, and beside others."""
+    """How well a model did, label by label, and beside others: on videos new to it, if any."""
     which = "videos of the test split" if result["split"] == "test" else "videos"
-    print(shown(f"{result['name']} on {result['used']} {which}"), file=stream)
+    part = "unseen" if result["unseen"] else "seen"
+    print(shown(f"{result['name']} on {_measured_on(result, part, which)}"), file=stream)
     if result["used"]:
-        _figures([(m["name"], m) for m in (result, *result["compare"])], stream)
-        _by_label(result, stream)
-        for line in _mistakes(result):
+        models = (result, *result["compare"])
+        _figures([(m["name"], m[part]) for m in models], stream)
+        _by_label(result[part], stream)
+        for line in _mistakes(result["labels"], result[part]):
             print(shown(line), file=stream)
-    for other in result["compare"]:
-        if found := other.get("difference"):
-            print(shown(_difference(result["name"], other["name"], found)), file=stream)
+        for other in result["compare"]:
+            if found := other.get("difference"):
+                print(shown(_difference(result["name"], other["name"], found)), file=stream)
+        if part == "unseen" and result["seen"]:
+            told = f"not to be counted on: {_measured_on(result, 'seen', which)}"
+            print(shown(told), file=stream)
+            _figures([(m["name"], m["seen"]) for m in models], stream)
     _outcome(result, stream)
+
+
+def _measured_on(result: dict[str, Any], part: str, which: str) -> str:
+    """How many videos figures are of, and whether a model knew them."""
+    if not (result["used"] and result["seen"]):
+        return f"{result['used']} {which}"
+    who = "a model here" if result["compare"] else "it"
+    known = f"{who} was trained on"
+    if part == "unseen":
+        known = "no model here was trained on" if result["compare"] else "it was not trained on"
+    every = "" if result["unseen"] else ", all of them videos"
+    return f"{result[part]['videos']} {which}{every} that {known}"
 
 
 def _outcome(result: dict[str, Any], stream: TextIO) -> None:
@@ -152,7 +178,7 @@ def _figures(columns: list[tuple[str, dict[str, Any]]], stream: TextIO) -> None:
 def _figure(value: float | None, interval: list[float] | None) -> str:
     if value is None:
         return "-"
-    between = f"  ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    between = f"{_APART}({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
     return f"{value:.3f}{between}"
 
 
@@ -171,9 +197,9 @@ def _by_label(result: dict[str, Any], stream: TextIO) -> None:
         print(f"and {len(rows) - _MOST_ROWS} more labels (--json)", file=stream)
 
 
-def _mistakes(result: dict[str, Any]) -> list[str]:
+def _mistakes(labels: list[str], found: dict[str, Any]) -> list[str]:
     """The labels that are most often taken for another."""
-    labels, counts = result["labels"], result.get("confusion", ())
+    counts = found.get("confusion", ())
     wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
     return [
         f"{labels[i]} was taken for {labels[j]}: {n} of {sum(counts[i])}"
@@ -193,12 +219,22 @@ def _difference(mine: str, other: str, found: dict[str, Any]) -> str:
 def _print_table(titles: list[str], rows: list[list[str]], stream: TextIO) -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD if stream.isatty() else box.ASCII2)
-    for i, title in enumerate(titles):
-        table.add_column(Text(shown(title)), overflow="fold", justify="left" if i == 0 else "right")
-    for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    Console(file=stream).print(table)
+    def table(apart: str) -> Table:
+        made = Table(box=box.SIMPLE_HEAD if stream.isatty() else box.ASCII2)
+        for i, title in enumerate(titles):
+            side: Any = "left" if i == 0 else "right"
+            made.add_column(Text(shown(title)), overflow="fold", justify=side)
+        for row in rows:
+            made.add_row(*(Text(apart.join(map(shown, cell.split(_APART)))) for cell in row))
+        return made
+
+    console, wide = Console(file=stream), table(_APART)
+    needed = Measurement.get(console, console.options.update(max_width=_ENDLESS), wide).maximum
+    if not stream.isatty():
+        Console(file=stream, width=max(needed, 1)).print(wide)  # a file has no edge
+    else:
+        console.print(wide if needed <= console.width else table("\n"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["Bar", "Lines", "Quiet", "best_labels", "describe", "listener", "shown"]
+__all__ = ["NO_LABELS", "Bar", "Lines", "Quiet", "describe", "labels_or_why", "listener", "shown"]
 
 Row = dict[str, Any]
+NO_LABELS = "no labels"  #: how a warning begins that says why there are none
 _TROUBLE = ("failed", "partial")
 _TELL_EVERY_S = 5.0  # a line for each epoch would be thousands
 # What would end a line, command the terminal, turn the text around, or has no bytes in UTF-8.
@@ -39,6 +41,9 @@ class Quiet:
 
     def note(self, message: str) -> None:
         """Something to know once."""
+
+    def reached(self, news: Row) -> None:
+        """A worker is at a stage of a video."""
 
     def finished(self, row: Row) -> None:
         """A video ended."""
@@ -80,7 +85,10 @@ class Lines(Quiet):
 
 
 class Bar(Quiet):
-    """A bar over videos with rate and time left; a line for each failure above it."""
+    """A bar over videos with rate and time left; a line for each failure above it.
+
+    Below it, what each worker is at.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -88,12 +96,13 @@ class Bar(Quiet):
         self._notes: list[str] = []
         self._task: Any = None
         self._epochs: Any = None
+        self._at: dict[str, str] = {}  # video that is worked on -> the line that says it
 
     def start(self, total: int) -> None:
         if self._progress is not None:
             self._progress.reset(self._task, total=total, rate="")
             return
-        from rich.console import Console
+        from rich.console import Console, RenderableType
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -102,8 +111,17 @@ class Bar(Quiet):
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
 
-        self._progress = Progress(
+        at = self._at
+
+        class Board(Progress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                for line in list(at.values()):  # another thread may change it
+                    yield Text(line, style="dim", no_wrap=True, overflow="ellipsis")
+
+        self._progress = Board(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -124,7 +142,11 @@ class Bar(Quiet):
         else:
             self._say(f"note: {message}", style="dim")
 
+    def reached(self, news: Row) -> None:
+        self._at[news["relative"]] = shown(f"{news['stage']:>14}  {news['video']}")
+
     def finished(self, row: Row) -> None:
+        self._at.pop(row["relative"], None)
         if row.get("fresh"):
             self._media_s += row.get("duration_s", 0.0)
         speed = self._media_s / max(time.monotonic() - self._began, 1e-3)
@@ -145,6 +167,7 @@ class Bar(Quiet):
         self._progress.console.print(Text(shown(text), style=style))
 
     def close(self) -> None:
+        self._at.clear()
         if self._progress is not None:
             self._progress.stop()
 
@@ -161,12 +184,14 @@ def describe(row: Row) -> str:
         return f"{text}: {row['error']}"
     spent = f" in {row['elapsed_s']:.1f} s" if row.get("elapsed_s") else ""
     text = f"{text} ({row.get('duration_s', 0.0):.1f} s{spent})"
-    return f"{text}: {best_labels(row) or 'no labels'}" if "labels" in row else text
+    return f"{text}: {labels_or_why(row)}" if "labels" in row else text
 
 
-def best_labels(row: Row) -> str:
-    """The leading labels with their scores."""
+def labels_or_why(row: Row) -> str:
+    """The leading labels with their scores, or why there are none."""
     best = row.get("labels", ())[:3]
+    if not best:
+        return next((w for w in row.get("warnings", ()) if w.startswith(NO_LABELS)), NO_LABELS)
     if row.get("kind") == "value":
         return ", ".join(f"{name} {score:.4g}" for name, score in best)
     return ", ".join(f"{name} {score:.0%}" for name, score in best)

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from triptych.config import Config, PredictConfig
 from triptych.errors import UsageError
 from triptych.features.jobs import in_use
@@ -20,6 +23,7 @@ from triptych.prepare import Listener, Silent, what_is_missing
 from triptych.samples import Gathered, gather_samples, identify_all
 
 if TYPE_CHECKING:
+    from triptych_models.batches import Example
     from triptych_models.checkpoint import TrainedModel
 
 __all__ = ["evaluate"]
@@ -47,8 +51,10 @@ def evaluate(
 
     Returns:
         `metrics`, `intervals` (95 %), and for labels `by_label`, `reliability` and `confusion`,
-        as in `triptych_models.metrics.evaluate`; `compare`, the same for each other model;
-        `videos`, `used`, `failed`, `failures`, `warnings`. All of it is JSON data.
+        as in `triptych_models.metrics.evaluate`; `unseen` and `seen`, the same of the videos that
+        no model here was trained on, and of the others, each None without such videos;
+        `compare`, all of these for each other model; `videos`, `used`, `failed`, `failures`,
+        `warnings`. All of it is JSON data.
 
     Raises:
         InputError: an input does not exist.
@@ -70,24 +76,25 @@ def evaluate(
                 gathered[key] = gather_samples(dataset.items, rows, config=one, listener=listener)
     first = gathered[_recipe(configs[0])]
     used = _used_by_all(list(gathered.values()))
-    items = [item for item in first.items if item in used]
+    kept = [i for i, item in enumerate(first.items) if item in used]
+    seen = _seen(models, [first.digests[i] for i in kept])
     results, scores = [], []
     for folder, one, each in zip(folders, configs, models, strict=True):
-        found = gathered[_recipe(one)]
-        result, values = _judged(each, found, used, split=split)
+        result, values = _judged(each, gathered[_recipe(one)], used, seen=seen)
         results.append({"model": folder, "name": each.name, **result})
         scores.append(values)
+    telling = ~seen if not seen.all() else seen
     for i in range(1, len(models)) if used else ():
-        difference = _difference(models, scores, first, used, other=i)
+        difference = _difference(models, scores, first, kept, other=i, where=telling)
         results[i] |= {"difference": difference} if difference else {}
-    warnings += _seen_before(models[0], first, used)
+    warnings += [*_seen_before(seen), *_without_evidence(models[0], first, kept)]
     return {
         **results[0],
         "task": models[0].task,
         "labels": list(models[0].labels),
         "split": split,
         "videos": len(dataset.items),
-        "used": len(items),
+        "used": len(kept),
         "failed": first.states["failed"],
         "states": first.states,
         "failures": first.failures,
@@ -160,30 +167,43 @@ def _used_by_all(gathered: Sequence[Gathered]) -> set[Item]:
 
 
 def _judged(
-    model: TrainedModel, found: Gathered, used: set[Item], *, split: str
+    model: TrainedModel, found: Gathered, used: set[Item], *, seen: npt.NDArray[np.bool_]
 ) -> tuple[dict[str, Any], Any]:
-    """Figures of one model, and its scores (N, L)."""
-    from triptych.fuse.sample import example_of
+    """Figures of one model on all videos and on each kind of them, and its scores (N, L)."""
     from triptych.fuse.trained import scored
     from triptych_models.metrics import evaluate as measure
 
     kept = [i for i, item in enumerate(found.items) if item in used]
     if not kept:
-        return {"metrics": {}, "intervals": {}}, None
+        return {"metrics": {}, "intervals": {}, "unseen": None, "seen": None}, None
     began = time.monotonic()
-    examples = [example_of(found.samples[i], name=str(found.items[i].source.path)) for i in kept]
-    scores = scored(model, examples)
+    scores = scored(model, [_example(found, i) for i in kept])
     seconds = time.monotonic() - began
-    result = measure(
-        model.task,
-        _truth(found, kept, model),
-        scores,
-        labels=model.labels,
-        thresholds=model.thresholds,
-        groups=_groups(found, kept),
-    )
-    del result["videos"]  # `used` says so
-    return result | {"scoring_seconds": round(seconds, 3)}, scores
+
+    def figures(where: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        some = [i for i, is_one in zip(kept, where, strict=True) if is_one]
+        return measure(
+            model.task,
+            _truth(found, some, model),
+            scores[where],
+            labels=model.labels,
+            thresholds=model.thresholds,
+            groups=_groups(found, some),
+        )
+
+    whole = figures(np.ones(len(kept), bool))
+    parts = {
+        name: whole if where.all() else figures(where) if where.any() else None
+        for name, where in {"unseen": ~seen, "seen": seen}.items()
+    }
+    result = {k: v for k, v in whole.items() if k != "videos"}  # `used` says so
+    return result | parts | {"scoring_seconds": round(seconds, 3)}, scores
+
+
+def _example(found: Gathered, i: int) -> Example:
+    from triptych.fuse.sample import example_of
+
+    return example_of(found.samples[i], name=str(found.items[i].source.path))
 
 
 def _truth(found: Gathered, kept: Sequence[int], model: TrainedModel) -> list[Any]:
@@ -198,31 +218,47 @@ def _difference(
     models: Sequence[TrainedModel],
     scores: Sequence[Any],
     found: Gathered,
-    used: set[Item],
+    kept: Sequence[int],
     *,
     other: int,
+    where: npt.NDArray[np.bool_],
 ) -> dict[str, Any]:
     """How much more accurate the first model is, on the same resamples; single labels only."""
     from triptych_models.intervals import compare
 
     if models[0].task != "single":
         return {}
-    kept = [i for i, item in enumerate(found.items) if item in used]
+    some = [i for i, is_one in zip(kept, where, strict=True) if is_one]
     order = [models[other].labels.index(label) for label in models[0].labels]
     return compare(
-        _truth(found, kept, models[0]),
-        scores[0],
-        scores[other][:, order],
-        groups=_groups(found, kept),
+        _truth(found, some, models[0]),
+        scores[0][where],
+        scores[other][where][:, order],
+        groups=_groups(found, some),
     )
 
 
-def _seen_before(model: TrainedModel, found: Gathered, used: set[Item]) -> list[str]:
-    """A warning when videos are measured on that the model was trained on."""
-    known = set(model.features.get("trained_on", ()))
-    digests = [d for item, d in zip(found.items, found.digests, strict=True) if item in used]
-    seen = sum(digest[:16] in known for digest in digests)
-    if not seen:
+def _seen(models: Sequence[TrainedModel], digests: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which videos any of the models was trained on, (N,)."""
+    known = {digest for model in models for digest in model.features.get("trained_on", ())}
+    return np.array([digest[:16] in known for digest in digests], bool)
+
+
+def _seen_before(seen: npt.NDArray[np.bool_]) -> list[str]:
+    """A warning when videos are measured on that a model was trained on."""
+    if not seen.any():
         return []
-    share = f"{seen} of {len(digests)} videos are those that the model was trained on"
-    return [f"{share}: on other videos it does less well than these figures say"]
+    told = f"{seen.sum()} of {len(seen)} videos are those that the model was trained on"
+    if seen.all():
+        return [f"{told}: on other videos it does less well than these figures say"]
+    return [f"{told}: only the figures of the other {(~seen).sum()} say how good it is"]
+
+
+def _without_evidence(model: TrainedModel, found: Gathered, kept: Sequence[int]) -> list[str]:
+    """A warning when the model answers without having anything to go by."""
+    from triptych.fuse.trained import is_evident, reads
+
+    if not (mute := sum(not is_evident(model, _example(found, i)) for i in kept)):
+        return []
+    told = f"{mute} videos hold nothing that the model reads ({reads(model)})"
+    return [f"{told}: its answer is the same for all of them"]

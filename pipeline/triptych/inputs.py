@@ -22,7 +22,7 @@ from typing import Any
 
 from triptych.errors import InputError, UsageError
 
-__all__ = ["Source", "find_sources"]
+__all__ = ["Source", "find_folders", "find_sources"]
 
 _COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
@@ -111,7 +111,26 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
     return _each_in_its_place(found)
 
 
+def find_folders(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Path]:
+    """The folders among `inputs`, each with all those that `find_sources` looks into."""
+    roots = [path for text in inputs if (path := Path(text)).is_dir()]
+    return [Path(os.path.abspath(here)) for root in roots for here, _ in _looked_into(root, out)]
+
+
 def _walk(root: Path, out: Path) -> Iterator[Source]:
+    for here, files in _looked_into(root, out):
+        for name in sorted(files):
+            path = here / name
+            expected = path.suffix.lower() in _MEDIA
+            if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
+                continue
+            if path.is_file() or (expected and path.is_symlink() and not path.exists()):
+                relative = PurePosixPath(path.relative_to(root).as_posix())
+                yield Source(path=path, relative=relative, expected=expected, inside=relative)
+
+
+def _looked_into(root: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder that may hold inputs, with the names of its files."""
     out = out.resolve()
     for folder, names, files in os.walk(root, followlinks=True):
         here = Path(folder)
@@ -124,14 +143,7 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             and not _is_of_a_run(here / n)
             and not ((here / n).is_symlink() and real in above)
         )
-        for name in sorted(files):
-            path = here / name
-            expected = path.suffix.lower() in _MEDIA
-            if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
-                continue
-            if path.is_file() or (expected and path.is_symlink() and not path.exists()):
-                relative = PurePosixPath(path.relative_to(root).as_posix())
-                yield Source(path=path, relative=relative, expected=expected, inside=relative)
+        yield here, files
 
 
 def _is_of_a_run(folder: Path) -> bool:

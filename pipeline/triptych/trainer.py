@@ -23,11 +23,12 @@ from triptych.features.keys import digest_of
 from triptych.features.layout import default_root
 from triptych.features.recipe import features_recipe
 from triptych.fuse.provenance import is_model
-from triptych.inputs import find_sources
+from triptych.inputs import find_folders, find_sources
 from triptych.journal import Row
 from triptych.learn.dataset import (
     Dataset,
     check_classes,
+    empty_classes,
     group_of,
     listed,
     read_dataset,
@@ -86,6 +87,8 @@ def train(
     with in_use(default_root()):
         found = gather_samples(dataset.items, rows, config=config, listener=listener)
     dataset, warnings = _left(dataset, found)
+    if empty := empty_classes(find_folders(inputs, out=out), dataset):
+        warnings.append(f"no video in these folders beside the classes: {listed(empty)}")
     groups = [group_of(i, d) for i, d in zip(found.items, found.digests, strict=True)]
     splits = split_names(dataset, groups, options=config.train)
     warnings += leaks(dataset, found.samples, digests=found.digests, groups=groups, splits=splits)

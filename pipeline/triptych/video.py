@@ -17,7 +17,7 @@ from triptych.features.collect import Collected, collect
 from triptych.features.store import FeatureStore
 from triptych.fuse.provenance import adopted
 from triptych.fuse.timeline import align
-from triptych.fuse.trained import explained, trained_model
+from triptych.fuse.trained import explained, reads, trained_model
 from triptych.predict.classify import zero_shot
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.trained import trained
@@ -97,6 +97,7 @@ def analyze(
         frames_decoded=found.frames_decoded,
         seconds=dict(found.watch),
         cached=tuple(found.job.cached),
+        entries=dict(found.job.entries),
     )
 
 
@@ -111,7 +112,8 @@ def _step_s(config: Config) -> float:
 
 
 def _unlabelled(prediction: Prediction, tracks: Mapping[str, FeatureTrack]) -> tuple[str, ...]:
-    if prediction.ranked or "text" not in tracks:  # without the encoder there is another warning
+    # Without the encoder there is another warning, and of a trained model, too.
+    if prediction.method != "none" or "text" not in tracks:
         return ()
     return ("no labels: nothing seen, said or heard in it can be compared with them",)
 
@@ -158,9 +160,8 @@ def _predict(found: Collected, timeline: Timeline) -> Prediction:
 def _by_model(found: Collected, timeline: Timeline) -> Prediction:
     model = trained_model(found.job.config.predict.model)
     explanation = explained(model, timeline, cues=found.cues, thumbnails=found.thumbnails)
-    if model.tracks and not explanation.present.any():
+    if not explanation.present.any():
         found.job.warnings.append(
-            f"nothing that the model reads ({', '.join(sorted(model.tracks))}) is in this file: "
-            "its labels are what it believes of any"
+            f"no labels: nothing that the model reads ({reads(model)}) is in this file"
         )
     return trained(timeline, explanation, model=model)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+import pytest
 
 from triptych.arguments import SETTINGS, parser
 from triptych.config import Config
@@ -61,3 +64,44 @@ def test_every_flag_is_explained() -> None:
     for command in _commands().values():
         for action in command._actions:
             assert action.help or isinstance(action, argparse._SubParsersAction)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> dict[str, str]:
+    """Folders that look like models, by a letter that stands for them."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for file in ("config.json", "labels.json", "model.safetensors"):
+            (tmp_path / name / file).touch()
+    return {name: str(tmp_path / name) for name in "ab"}
+
+
+@pytest.mark.parametrize(
+    ("words", "compared", "data"),
+    [
+        ("m d --compare a b", "ab", "d"),
+        ("m --compare a b d", "ab", "d"),
+        ("m --compare a d e", "a", "de"),
+        ("m --compare a --compare b d", "ab", "d"),
+        ("m --compare a d --compare b", "ab", "d"),
+        ("m --compare a d --quiet e", "a", "de"),
+        ("--compare a --quiet m d", "a", "d"),
+        ("m d --compare a x", "ax", "d"),
+        ("m --compare x d", "x", "d"),
+    ],
+)
+def test_models_to_compare_with_leave_the_data_alone(
+    models: dict[str, str], words: str, compared: str, data: str
+) -> None:
+    given = parser().parse_args(["evaluate", *(models.get(w, w) for w in words.split())])
+    assert given.model == "m"
+    assert given.compare == [models.get(name, name) for name in compared]
+    assert given.inputs == [*data]
+
+
+def test_an_evaluation_without_data_is_refused(
+    models: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["evaluate", "m", "--compare", models["a"]])
+    assert "the following arguments are required: DATASET" in capsys.readouterr().err

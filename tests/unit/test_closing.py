@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,13 @@ from metrics_factory import make_metrics
 from triptych.closing import print_evaluation, print_training
 
 
-def result(**more: Any) -> dict[str, Any]:
+def result(*, seen: Any = None, **more: Any) -> dict[str, Any]:
+    """Of 10 videos, or of 10 unseen ones and those that are given."""
+    made = _result(**more)
+    return {"unseen": made | {"videos": 10}, "seen": seen} | made
+
+
+def _result(**more: Any) -> dict[str, Any]:
     return {
         "model": "out/m",
         "name": "m",
@@ -61,11 +68,56 @@ def test_figures_labels_mistakes_and_failures_are_shown() -> None:
     ],
 )
 def test_models_stand_side_by_side(interval: list[float] | None, said: str) -> None:
-    other = {"name": "n", "metrics": {"accuracy": 0.8}, "intervals": {}}
+    figures = {"metrics": {"accuracy": 0.8}, "intervals": {}}
+    other = {"name": "n", "unseen": figures, "seen": None}
     other |= {"difference": {"difference": 0.1, "interval": interval}}
     text = evaluation(compare=[other])
     assert "accuracy of m less that of n: +0.100" in text and said in text
     assert "0.800" in text
+
+
+SEEN = {"videos": 2, "metrics": {"accuracy": 1.0}, "intervals": {}}
+
+
+def test_videos_that_it_was_trained_on_stand_apart() -> None:
+    head, apart = evaluation(used=12, seen=SEEN).split("not to be counted on: ")
+    assert head.startswith("m on 10 videos that it was not trained on\n")
+    assert "0.900" in head and "1 of 5" in head and "1.000  " not in head.replace("1.000)", "")
+    assert apart.startswith("2 videos that it was trained on\n")
+    assert "1.000" in apart and "0.900" not in apart
+
+
+def test_where_it_was_trained_on_all_of_them_the_title_says_so() -> None:
+    text = evaluation(used=2, unseen=None, seen=SEEN)
+    assert text.startswith("m on 2 videos, all of them videos that it was trained on\n")
+    assert "1.000" in text and "not to be counted on" not in text
+
+
+def test_beside_others_videos_are_new_when_no_model_was_trained_on_them() -> None:
+    other = {"name": "n", "unseen": SEEN, "seen": SEEN}
+    text = evaluation(used=12, seen=SEEN, compare=[other])
+    assert "m on 10 videos that no model here was trained on\n" in text
+    assert "2 videos that a model here was trained on\n" in text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_wide_tables_break_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    figures = {"metrics": {"accuracy": 0.8}, "intervals": {"accuracy": [0.7, 0.9]}}
+    others = [{"name": f"model {i}", "unseen": figures, "seen": None} for i in range(2)]
+    for stream, joint in ((io.StringIO(), "  "), (Terminal(), None)):
+        print_evaluation(result(compare=others), stream)
+        text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
+        assert text.count("0.800") >= 3 and text.count("(0.700 to 0.900)") == 2
+        if joint:
+            assert text.count("0.800  (0.700 to 0.900)") == 2
+        else:
+            assert max(map(len, text.splitlines()[:8])) <= 80
 
 
 def test_a_test_split_is_named() -> None:
@@ -73,7 +125,7 @@ def test_a_test_split_is_named() -> None:
 
 
 def test_without_a_single_video_only_failures_are_shown() -> None:
-    text = evaluation(used=0, metrics={}, intervals={}, by_label={}, confusion=[])
+    text = evaluation(used=0, metrics={}, intervals={}, unseen=None)
     assert "failed: a.mp4" in text and "precision" not in text
 
 

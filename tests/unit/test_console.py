@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from triptych.closing import print_closing, print_plan
-from triptych.console import Bar, Lines, Quiet, Row, listener, shown
+from triptych.console import Bar, Lines, Quiet, Row, describe, listener, shown
 from triptych.plan import PLANS
 
 
@@ -125,6 +125,26 @@ def test_a_bar_tells_of_a_training() -> None:
     told.learned(EPOCH)
     told.close()
     assert "member 2, epoch 7: loss 0.250, validation 0.500" in stream.text()
+
+
+def test_a_bar_shows_what_each_worker_is_at_until_its_video_ends() -> None:
+    stream = Terminal()
+    told = Bar(stream)
+    told.start(2)
+    for name, stage in (("a.mp4", "decode"), ("电影[b]\n.mp4", "open"), ("a.mp4", "report")):
+        told.reached({"video": f"in/{name}", "relative": name, "stage": stage})
+
+    def screen() -> str:
+        stream.seek(0)
+        stream.truncate()
+        told._progress.refresh()
+        return stream.text()
+
+    assert re.search(r"report  in/a\.mp4\s+open  in/电影\[b\]\\n\.mp4", screen())
+    told.finished(DONE)
+    assert "a.mp4" not in screen() and "open  in/电影" in screen()
+    told.close()
+    assert "open" not in stream.text().split("open  in/电影")[-1]
 
 
 @pytest.mark.parametrize("what", [Lines, Bar])
@@ -248,6 +268,16 @@ def test_a_plan_is_told_in_words() -> None:
     assert "about 10 min and 2.5 MB of results" in text
     assert "cannot be estimated" in plan(None, *rows)
     assert "about" not in plan(0.0, row(plan="finished"))
+
+
+def test_closing_says_why_there_are_no_labels() -> None:
+    why = "no labels: nothing that the model reads (audio) is in this file"
+    mute = row("无声.mp4", labels=[], warnings=["something else", why])
+    for stream in (io.StringIO(), Terminal()):
+        text = closing(stream, DONE, mute, mute)
+        assert f"{why} (2 videos)" in text
+    assert text.count(why) == 3
+    assert describe(mute).endswith(f": {why}")
 
 
 def test_the_closing_table_on_a_terminal() -> None:

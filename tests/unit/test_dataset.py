@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from triptych.errors import UsageError
-from triptych.inputs import find_sources
-from triptych.learn.dataset import Dataset, check_classes, read_dataset
+from triptych.inputs import find_folders, find_sources
+from triptych.learn.dataset import Dataset, check_classes, empty_classes, read_dataset
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -67,6 +67,52 @@ def test_two_folders_of_one_name_keep_their_labels(tmp_path: Path) -> None:
     touch(tmp_path, "one/cat/a.mp4", "one/dog/b.mp4", "two/cat/a.mp4")
     labels = [i.labels for i in read(tmp_path / "one", tmp_path / "two").items]
     assert labels == [("cat",), ("dog",), ("cat",)]
+
+
+def test_folders_given_one_by_one_are_the_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "雨/a.mp4", "rooster/b.mp4", "rooster/notes/c.txt")
+    dataset = read(tmp_path / "雨", tmp_path / "rooster")
+    assert found(dataset)["a.mp4"] == ("雨", "") and found(dataset)["b.mp4"] == ("rooster", "")
+    assert dataset.labels == ("rooster", "雨")
+
+
+def test_folders_given_with_a_slash_or_by_globs_are_the_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "rain/a.mp4", "rooster/b.mp4")
+    monkeypatch.chdir(tmp_path / "rain")
+    for inputs in ([".", "../rooster/"], ["../rain/*.mp4", "../rooster/*.mp4"]):
+        dataset = read_dataset(find_sources(inputs, out=tmp_path / "out"))
+        assert found(dataset) == {"a.mp4": ("rain", ""), "b.mp4": ("rooster", "")}
+
+
+def test_splits_given_one_by_one_are_no_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.mp4", "test/b.mp4")
+    with pytest.raises(UsageError, match="no video has a label"):
+        read(tmp_path / "train", tmp_path / "test")
+
+
+def test_of_a_single_class_folder_the_one_above_is_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "rain/a.mp4", "rooster/b.mp4")
+    with pytest.raises(UsageError, match=r"no video has a label.*give the folder above"):
+        read(tmp_path / "rain")
+
+
+@pytest.mark.parametrize("inputs", [["."], ["cat", "dog", "空"]])
+def test_folders_without_a_video_beside_the_classes_are_named(
+    tmp_path: Path, inputs: list[str]
+) -> None:
+    touch(tmp_path, "cat/more/a.mp4" if inputs == ["."] else "cat/a.mp4", "dog/b.mp4")
+    (tmp_path / "空" / "deep").mkdir(parents=True)
+    given = [tmp_path / name for name in inputs]
+    assert empty_classes(find_folders(given, out=tmp_path / "out"), read(*given)) == ["空"]
+
+
+def test_a_class_that_one_split_lacks_is_not_empty(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cat/a.mp4", "train/dog/b.mp4", "test/cat/c.mp4")
+    (tmp_path / "test" / "dog").mkdir()
+    (tmp_path / "train" / "空").mkdir()
+    assert empty_classes(find_folders([tmp_path], out=tmp_path / "out"), read(tmp_path)) == ["空"]
 
 
 def test_names_in_chinese_and_in_any_unicode_form(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_against_a_good_model_only_its_scope_speaks() -> None:
         ({"calibration": {"ece_after": 0.2}}, "off by 20 points"),
         ({"calibration": None}, "was not checked"),
         ({"ablation__without": {"image": 0.6, "audio": 0.88}}, "It leans on pictures most"),
+        ({"calibration": {"ece_before": 0.03, "ece_after": 0.06}}, "off by 3.0% before, by 6.0%"),
         ({"ablation__without": {"image": 0.88, "text": 0.91}}, "nothing measurable from words"),
         ({"splits": {}}, "Nothing was measured"),
         ({"task": "multi"}, "a video may get none of them"),
@@ -81,9 +82,28 @@ def test_without_a_test_the_figures_are_of_the_validation_and_that_is_said() -> 
 
 def test_an_error_grows_when_what_it_leans_on_is_left_out() -> None:
     metrics = good_metrics(ablation__metric="mae", ablation__without={"image": 1.2, "audio": 0.8})
+    metrics["splits"]["test"]["intervals"]["mae"] = [0.85, 1.0]
+    metrics["splits"]["test"]["metrics"]["mae"] = 0.9
     found = limits(metrics)
     assert any("leans on pictures most" in limit and "1.2 without" in limit for limit in found)
     assert any("nothing measurable from sound" in limit for limit in found)
+
+
+@pytest.mark.parametrize("interval", [[0.54, 1.0], None])
+def test_nothing_is_leant_on_by_the_word_of_one_video(interval: list[float] | None) -> None:
+    metrics = good_metrics(
+        ablation__all=1.0, ablation__without={"motion": 5 / 6, "image": 1.0}, ablation__split="test"
+    )
+    intervals = {} if interval is None else {"accuracy": interval}
+    metrics["splits"]["test"] |= {
+        "videos": 6, "metrics": {"accuracy": 1.0}, "intervals": intervals
+    }  # fmt: skip
+    found = limits(metrics)
+    assert not any("It leans on" in limit for limit in found)
+    assert (
+        "What it leans on most is not known: its accuracy is 100.0% with all, but 83.3% without"
+        " motion, which 6 videos cannot tell from chance."
+    ) in found
 
 
 def test_of_many_missed_labels_those_that_cost_most_are_named() -> None:

@@ -200,6 +200,32 @@ def test_in_a_browser_the_frames_stand_in_for_both(tmp_path: Path) -> None:
     assert re.search(r'<img id="frame"[^>]*src="data:image/jpeg', dom)
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "Sound"), ("zh", "声音")])
+def test_sound_alone_has_a_player_of_sound(language: str, word: str, tmp_path: Path) -> None:
+    page = write(tmp_path, make_analysis(pictures=False, language=language))
+    assert '<audio id="player"' in page and "<video" not in page
+    assert f'aria-pressed="true">{word}</button>' in page
+    assert '<canvas id="wave"' in page
+    film = write(tmp_path, make_analysis(language=language))
+    assert "<audio" not in film and '<canvas id="wave"' not in film
+
+
+@pytest.mark.needs("chromium")
+def test_in_a_browser_sound_alone_is_played_and_drawn(tmp_path: Path) -> None:
+    tone_clip(tmp_path / "声.m4a", video=False)
+    analysis = make_analysis(seconds=10, pictures=False, cues=CUES)
+    analysis = dataclasses.replace(
+        analysis, info=dataclasses.replace(analysis.info, path=str(tmp_path / "声.m4a"))
+    )
+    write(tmp_path / "out", analysis)
+    dom = browse(tmp_path / "out" / "report.html")
+    root = root_of(dom)
+    assert (root["ready"], root["mode"]) == ("1", "video")
+    assert float(root["duration"]) == pytest.approx(10.0, abs=0.2)
+    drawn = re.search(r'<canvas id="wave"[^>]* width="(\d+)" height="(\d+)"', dom)
+    assert drawn and int(drawn[1]) > 300 and int(drawn[2]) > 100
+
+
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("options", [{"pictures": False}, {"sound": False}, {"cues": ()}])
 def test_in_a_browser_a_missing_modality_is_no_error(

@@ -307,12 +307,19 @@ QUIETLY = (
 )
 
 
-def browse(file: Path) -> str:
+def browse(file: Path, *options: str) -> str:
     """The page's document after it ran in a real browser, opened from disk."""
     chromium = next(filter(None, map(shutil.which, BROWSERS)))
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
-            [chromium, *QUIETLY, f"--user-data-dir={profile}", "--dump-dom", file.as_uri()],
+            [
+                chromium,
+                *QUIETLY,
+                *options,
+                f"--user-data-dir={profile}",
+                "--dump-dom",
+                file.as_uri(),
+            ],
             capture_output=True,
             timeout=120,
             check=True,
@@ -326,6 +333,25 @@ def test_in_a_browser_nothing_hostile_runs(tmp_path: Path) -> None:
     document = browse(tmp_path / "report.html")
     assert "data-pwned" not in document
     assert NASTY in html.unescape(document)
+
+
+@quick
+@pytest.mark.needs("chromium")
+def test_in_a_browser_perfect_figures_need_no_scrolling(tmp_path: Path) -> None:
+    metrics = make_metrics()
+    for split in metrics["splits"].values():
+        split["metrics"] = dict.fromkeys(split["metrics"], 1.0)
+        split["intervals"] = {key: [0.541, 1.0] for key in split["intervals"]}
+    text = page(tmp_path, metrics)
+    text = re.sub(r"script-src [^;]*;", "script-src 'unsafe-inline';", text)
+    text = text.replace(
+        "</body>",
+        "<script>const box = document.querySelector('.scroll');"
+        " document.documentElement.dataset.excess = box.scrollWidth - box.clientWidth;"
+        "</script></body>",
+    )
+    (tmp_path / "copy.html").write_text(text, encoding="utf-8")
+    assert 'data-excess="0"' in browse(tmp_path / "copy.html", "--window-size=1280,900")
 
 
 @quick

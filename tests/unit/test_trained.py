@@ -12,9 +12,9 @@ import torch
 import synth
 from triptych.errors import UsageError
 from triptych.fuse.sample import example_of, sample_of
-from triptych.fuse.trained import explained, one_thread, scored, trained_model
+from triptych.fuse.trained import explained, one_thread, reads, scored, trained_model
 from triptych.predict.trained import trained
-from triptych.records import Prediction, Thumbnails, Timeline
+from triptych.records import Cue, Prediction, Thumbnails, Timeline
 from triptych_models.baselines import build
 from triptych_models.checkpoint import TrainedModel, save_model
 
@@ -93,9 +93,17 @@ def test_a_modality_that_is_missing_has_no_say() -> None:
     assert all(r.contributions.get("image", 0.0) == 0.0 for r in found.ranked)
     nothing = predicted(model(), line(9, without=("image", "sound_tags", "speech")))
     assert not nothing.step_present.any()
-    assert all(
-        abs(r.contributions["audio"]) < 1e-6 and "prior" in r.contributions for r in nothing.ranked
-    )
+    assert nothing.ranked == () and nothing.labels == ("猫", "dog", "cow")
+
+
+@pytest.mark.parametrize("model_type", ["bag-of-words", "late-concat-cnn"])
+def test_a_model_of_words_has_no_answer_for_a_silent_film(model_type: str) -> None:
+    which, timeline = model(model_type=model_type), line(9)
+    assert predicted(which, timeline).ranked == ()
+    cues = (Cue(start_s=0, end_s=1, text="看 web", source="sidecar"),)
+    heard = explained(which, timeline, cues=cues, thumbnails=NOTHING)
+    assert len(trained(timeline, heard, model=which).ranked) == 3
+    assert reads(which) == ("words" if model_type == "bag-of-words" else "words, pictures")
 
 
 def test_each_of_several_labels_holds_or_does_not() -> None:
@@ -116,7 +124,7 @@ def test_a_regression_says_one_value() -> None:
 
 
 def test_a_model_that_cannot_say_why_is_all_prior() -> None:
-    found = predicted(model(model_type="late-concat-lstm"), line(9))
+    found = predicted(model(model_type="lstm"), line(9))
     assert set(found.ranked[0].contributions) == {"prior"}
 
 

@@ -38,6 +38,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = labelled_folder(tmp_path_factory.mktemp("labelled") / "clips")
     (root / "红" / "坏.mp4").write_bytes(b"no film")
     (root / "红" / "notes.txt").write_text("about the clips")
+    (root / "空").mkdir()
     return root
 
 
@@ -75,6 +76,7 @@ def test_a_folder_of_classes_becomes_a_model(trained: tuple[Path, dict[str, Any]
     (failure,) = said["failures"]
     assert failure["path"].endswith("坏.mp4") and failure["stage"] == "open" and failure["remedy"]
     assert any("1 videos could not be read" in warning for warning in said["warnings"])
+    assert "no video in these folders beside the classes: 空" in said["warnings"]
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     assert metrics == said["metrics"]
     assert metrics["data"]["source"] == "clips"
@@ -215,8 +217,27 @@ def test_sound_alone(tmp_path: Path, scratch_cache: Path) -> None:
     assert set(shown.prediction.ranked[0].contributions) == {"audio", "prior"}
     silent = synth.numbered_film(tmp_path / "silent.mkv", synth.steady(1.0, 5)).path
     shown = triptych.analyze(silent, config=config)
-    assert any("nothing that the model reads (audio)" in warning for warning in shown.warnings)
-    assert not shown.prediction.step_present.any()
+    assert shown.warnings[-1] == ("no labels: nothing that the model reads (audio) is in this file")
+    assert not shown.prediction.step_present.any() and shown.prediction.ranked == ()
+    done = command("run", silent, "-o", tmp_path / "out", "--model", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    assert "no labels: nothing that the model reads (audio) is in this file (1 videos)" in (
+        done.stdout
+    )
+    assert analysis_of(tmp_path / "out", "silent.mkv")["labels"] == []
+    table = (tmp_path / "out" / "predictions.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert table[1] == f"{silent},done,,"
+    (mute,) = [
+        w for w in triptych.evaluate(tmp_path / "m", [_labelled(tmp_path, silent)])["warnings"]
+        if "nothing that the model reads" in w
+    ]  # fmt: skip
+    assert mute.startswith("1 videos hold nothing that the model reads (audio): ")
+
+
+def _labelled(folder: Path, film: Path) -> Path:
+    manifest = folder / "silent.csv"
+    manifest.write_text(f"path,label\n{film},红\n", encoding="utf-8")
+    return manifest
 
 
 # Evaluation
@@ -230,8 +251,9 @@ def test_a_model_is_measured_on_other_videos(model: Path, others: Path) -> None:
     assert said["labels"] == ["红", "蓝"]
     assert 0 <= said["metrics"]["accuracy"] <= 1
     assert np.sum(said["confusion"]) == 4 and set(said["by_label"]) == {"红", "蓝"}
-    assert said["warnings"] == []
-    shown = command("evaluate", model, others, "--compare", model)
+    assert said["warnings"] == [] and said["seen"] is None
+    assert said["unseen"] == {k: said[k] for k in said["unseen"] if k != "videos"} | {"videos": 4}
+    shown = command("evaluate", model, "--compare", model, others)
     assert shown.returncode == 0, shown.stderr
     assert "accuracy" in shown.stdout and "模型 on 4 videos" in shown.stdout
     assert "no clear difference" in shown.stdout
@@ -241,6 +263,14 @@ def test_videos_that_a_model_was_trained_on_are_counted(model: Path, clips: Path
     said = triptych.evaluate(model, [clips])
     (warning,) = said["warnings"]
     assert warning.startswith("10 of 12 videos are those that the model was trained on")
+    assert (said["unseen"]["videos"], said["seen"]["videos"]) == (2, 10)
+    right = [
+        said[part]["metrics"]["accuracy"] * said[part]["videos"] for part in ("unseen", "seen")
+    ]
+    assert said["metrics"]["accuracy"] * 12 == pytest.approx(sum(right))
+    assert np.sum(said["unseen"]["confusion"]) == 2 and np.sum(said["confusion"]) == 12
+    shown = command("evaluate", model, clips)
+    assert "模型 on 2 videos that it was not trained on\n" in shown.stdout
     assert said["states"]["cached"] == 12 and said["failed"] == 1
 
 

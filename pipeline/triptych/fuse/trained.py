@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from triptych_models.batches import Example
     from triptych_models.checkpoint import Explanation, TrainedModel
 
-__all__ = ["explained", "one_thread", "scored", "trained_model"]
+__all__ = ["explained", "is_evident", "one_thread", "reads", "scored", "trained_model"]
 
 _MANY = 64  # examples that a thread is worth starting for
 
@@ -54,6 +55,9 @@ def explained(
 ) -> Explanation:
     """What a model makes of a video.
 
+    No step is present where the video holds nothing that the model reads: what it says then is
+    its prior, and no answer.
+
     Args:
         model: see `trained_model`.
         timeline: of the steps that the model was trained on.
@@ -61,7 +65,33 @@ def explained(
         thumbnails: none for sound alone.
     """
     sample = sample_of(timeline, cues=cues, thumbnails=thumbnails)
-    return model.explain(example_of(sample, name="this video"))
+    example = example_of(sample, name="this video")
+    explanation = model.explain(example)
+    if _tracks(model):
+        return explanation
+    evident = np.full(len(timeline), is_evident(model, example))
+    return dataclasses.replace(explanation, present=evident)
+
+
+def is_evident(model: TrainedModel, example: Example) -> bool:
+    """Whether a video holds anything that a model reads."""
+    if tracks := _tracks(model):
+        return any(example.rows(t).any() for t in example.present if t in tracks)
+    seen = example.pixels is not None and hasattr(model.members[0], "pixels")
+    return bool(example.words) or seen
+
+
+def _tracks(model: TrainedModel) -> dict[str, int]:
+    """The tracks that a model reads; none for models of words and pixels."""
+    read: dict[str, int] = model.members[0].tracks  # type: ignore[assignment]
+    return read
+
+
+def reads(model: TrainedModel) -> str:
+    """What a model reads, in words."""
+    if tracks := _tracks(model):
+        return ", ".join(sorted(tracks))
+    return "words, pictures" if hasattr(model.members[0], "pixels") else "words"
 
 
 def scored(model: TrainedModel, examples: Sequence[Example]) -> Floats:

@@ -1,6 +1,6 @@
 """Which video has which label: from folders named after classes, or from a manifest.
 
-clips/cat/1.mp4                     folder = label
+clips/cat/1.mp4                     folder = label, given as clips, or as clips/cat clips/dog
 clips/train/cat/1.mp4               the first folders are all names of splits
 path,label,split,group              a manifest; several labels with | between them
 """
@@ -8,10 +8,12 @@ path,label,split,group              a manifest; several labels with | between th
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from triptych.errors import UsageError
@@ -23,6 +25,7 @@ __all__ = [
     "Split",
     "Task",
     "check_classes",
+    "empty_classes",
     "group_of",
     "listed",
     "read_dataset",
@@ -128,6 +131,9 @@ def read_dataset(
     """
     if not sources:
         raise UsageError("no videos were found", remedy=_SHAPES)
+    if _are_classes_themselves(sources):
+        sources = [replace(s, inside=_given(s).name / s.inside) if s.inside.name else s
+                   for s in sources]  # fmt: skip
     depth = 1 if _begins_with_splits(sources) else 0
     items, nameless = [], []
     for source in sources:
@@ -137,7 +143,9 @@ def read_dataset(
         elif source.expected:  # what is no media by its name needs no label
             nameless.append(source)
     if not items:
-        raise UsageError("no video has a label", path=sources[0].path, remedy=_SHAPES)
+        alone = len({_given(s) for s in sources if s.inside.name}) == 1
+        above = "give the folder above if this folder is a class; else " if alone else ""
+        raise UsageError("no video has a label", path=sources[0].path, remedy=above + _SHAPES)
     warnings = []
     if nameless:
         names = listed([str(s.inside if s.inside.name else s.path) for s in nameless])
@@ -188,6 +196,22 @@ def check_classes(dataset: Dataset) -> None:
         )
 
 
+def empty_classes(folders: Iterable[Path], dataset: Dataset) -> list[str]:
+    """Names of folders that stand beside those of the classes, and hold no video.
+
+    Args:
+        folders: see `triptych.inputs.find_folders`.
+        dataset: what could be read.
+    """
+    sources = [item.source for item in dataset.items]
+    depth = 2 if _begins_with_splits(sources) else 1
+    named = [s for s in sources if len(s.inside.parts) > depth and "label" not in dict(s.extra)]
+    full = {_given(s, below=depth) for s in named}
+    beside = {folder.parent for folder in full}
+    empty = [f.name for f in folders if f.parent in beside and f not in full]
+    return [name for name in dict.fromkeys(empty) if _name(name) not in dataset.labels]
+
+
 def listed(names: Iterable[str]) -> str:
     """The first few names.
 
@@ -197,6 +221,23 @@ def listed(names: Iterable[str]) -> str:
     names = [str(name) for name in names]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _given(source: Source, *, below: int = 0) -> Path:
+    """The folder in which a file was found: what was given, or so many folders below that."""
+    return Path(os.path.abspath(source.path)).parents[len(source.inside.parts) - 1 - below]
+
+
+def _are_classes_themselves(sources: Sequence[Source]) -> bool:
+    """Whether several folders were given that hold videos and no folders of videos.
+
+    Folders that are all called train, test and so on are splits whose classes are missing.
+    """
+    found = [s for s in sources if s.expected and s.inside.name]
+    flat = all(len(s.inside.parts) == 1 and "label" not in dict(s.extra) for s in found)
+    given = {_given(s) for s in found}
+    are_splits = all(_name(folder.name).casefold() in _SPLITS for folder in given)
+    return flat and len(given) > 1 and not are_splits
 
 
 def _begins_with_splits(sources: Sequence[Source]) -> bool:

@@ -27,6 +27,9 @@ _KINDS: Mapping[str, ScoreKind] = {
 def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel) -> Prediction:
     """What a model says of a video, best label first.
 
+    Nothing is ranked where no step is present: the scores of a video that holds nothing of what
+    the model reads are those of any such video, and would look like an answer.
+
     Args:
         timeline: what the model read.
         explanation: what it made of it.
@@ -44,6 +47,7 @@ def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel
             holds=None if model.task != "multi" else bool(scores[i] >= thresholds[i]),
         )
         for i in np.argsort(-scores, kind="stable")
+        if explanation.present.any()
     )
     return Prediction(
         method=model.name,

@@ -191,22 +191,45 @@ def _evidence(metrics: Metrics) -> Iterator[str]:
         if without is not None
     ]
     loss, name, without = max(losses, default=(0.0, "", 0.0))
-    if loss >= _LEANS:
+    figures = f"its {title_of(key)} is {shown(key, whole)} with all, but {shown(key, without)}"
+    judged = next((s for s in splits(metrics) if s.name == called(found["split"])), head(metrics))
+    if loss >= _LEANS and _leaves(judged, key, without):
         yield (
-            f"It leans on {name} most: its {title_of(key)} is {shown(key, whole)} with all, but"
-            f" {shown(key, without)} without {name}. Videos with poor or no {name} will fare worse."
+            f"It leans on {name} most: {figures} without {name}."
+            f" Videos with poor or no {name} will fare worse."
+        )
+    elif loss >= _LEANS:
+        yield (
+            f"What it leans on most is not known: {figures} without {name},"
+            f" which {judged.videos if judged else 'so few'} videos cannot tell from chance."
         )
     if idle := [name for loss, name, _ in losses if loss < _IDLE]:
         yield f"It gains nothing measurable from {' and '.join(idle)}."
 
 
+def _leaves(judged: Split | None, key: str, value: float) -> bool:
+    """Whether a figure without some evidence is outside the interval of that with all of it."""
+    whole = judged.measures.get(key) if judged else None
+    if whole is None or whole.low is None or whole.high is None:
+        return False
+    return not whole.low <= value <= whole.high
+
+
 def _confidence(metrics: Metrics) -> Iterator[str]:
-    off = number(part(metrics, "calibration").get("ece_after"))
+    before, off = (
+        number(part(metrics, "calibration").get(key)) for key in ("ece_before", "ece_after")
+    )
     if metrics.get("task") == "regression":
         return
     if off is None:
         yield "Whether its confidence can be trusted was not checked."
-    elif off > _WIDE:
+        return
+    if before is not None and off - before > _IDLE:
+        yield (
+            "Calibration made its confidence worse on the validation videos: off by"
+            f" {shown('ece', before)} before, by {shown('ece', off)} after."
+        )
+    if off > _WIDE:
         yield (
             f"Its confidence is off by {off * 100:.0f} points on average: what it calls 90% sure"
             " need not be right nine times in ten."

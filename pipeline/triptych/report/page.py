@@ -64,6 +64,7 @@ def page_html(
         method=_method(analysis, ui),
         summary=one_line(analysis.summary.text),
         pictured=bool(frames),
+        player="video" if analysis.info.width else "audio",
         original=original,
         reel=reel,
         cues=_cues(analysis),

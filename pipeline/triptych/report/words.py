@@ -33,6 +33,7 @@ class Words:
     audio: str = "audio"
     text: str = "text"
     video: str = "Video"
+    sound: str = "Sound"
     reel: str = "Highlights"
     frames: str = "Frames"
     files: str = "Files"
@@ -92,6 +93,7 @@ _CHINESE = Words(
     audio="声音",
     text="文字",
     video="视频",
+    sound="声音",
     reel="精彩片段",
     frames="画面帧",
     files="文件",

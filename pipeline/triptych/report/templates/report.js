@@ -101,6 +101,7 @@
     $("head").style.left = share(t);
     plot.setAttribute("aria-valuenow", t.toFixed(1));
     plot.setAttribute("aria-valuetext", clock(t));
+    if (wave) drawWave();
     if (mode === "frames") {
       frame.src = picture(t);
       stamp.textContent = clock(t);
@@ -116,6 +117,29 @@
     if (top < list.scrollTop || top + row.offsetHeight > list.scrollTop + list.clientHeight)
       list.scrollTop = top - list.clientHeight / 3;
   }
+
+  // Of sound alone: how loud it is, and how far it has been played.
+  const wave = $("wave");
+  function drawWave() {
+    const width = wave.clientWidth, height = wave.clientHeight, ratio = window.devicePixelRatio || 1;
+    wave.hidden = !data.loudness.length;
+    wave.width = Math.round(width * ratio);
+    wave.height = Math.round(height * ratio);
+    const c = wave.getContext("2d");
+    c.scale(ratio, ratio);
+    data.loudness.forEach((v, i) => {
+      const left = ((bins.start[i] - data.begin) / span) * width;
+      const wide = ((bins.end[i] - bins.start[i]) / span) * width, high = Math.max(2, v * height);
+      c.fillStyle = color(bins.start[i] < now ? "accent" : "audio");
+      c.beginPath();
+      c.roundRect(left, (height - high) / 2, Math.max(1, wide > 3 ? wide - 2 : wide), high, Math.min(4, wide / 3));
+      c.fill();
+    });
+  }
+  if (wave) wave.addEventListener("pointerdown", (event) => {
+    const box = wave.getBoundingClientRect();
+    seek(((event.clientX - box.left) / box.width) * span + data.begin);
+  });
 
   // The timeline: lanes on one canvas.
   const plot = $("plot"), canvas = $("canvas"), tip = $("tip"), ghost = $("ghost");
@@ -214,6 +238,7 @@
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(total * ratio);
     canvas.style.height = `${total}px`;
+    if (wave) drawWave();
     const c = canvas.getContext("2d");
     c.scale(ratio, ratio);
     const x = (t) => ((t - data.begin) / span) * width;
