@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,31 +16,36 @@ from command import (
 )
 
 
+@pytest.fixture(scope="session")
+def calm(scratch_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `films` and `out`: what a run to which nothing happens says of them."""
+    root = tmp_path_factory.mktemp("calm")
+    folder = root / "films"
+    clip(folder / "long.mp4", seed=1, seconds=8.0)
+    clip(folder / "b.mp4", seed=2, seconds=2.0)
+    clip(folder / "c.mp4", seed=3)
+    assert (folder / "long.mp4").stat().st_size > (folder / "b.mp4").stat().st_size
+    done = triptych("run", folder, "-o", root / "out", *LIGHT, cache=scratch_cache)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
 @pytest.fixture
-def cold(scratch_cache: Path, tmp_path: Path) -> Path:
+def cold(calm: Path, scratch_cache: Path, tmp_path: Path) -> Path:
     """A cache without any features, in which the models are prepared."""
-    if not (scratch_cache / "prepared").is_dir():
-        warm_up = clip(tmp_path / "warm-up" / "a.mp4")
-        assert triptych("run", warm_up, "-o", tmp_path / "warm-up" / "out", *LIGHT).returncode == 0
     cache = tmp_path / "cold"
     shutil.copytree(scratch_cache / "prepared", cache / "prepared")
     return cache
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def films(calm: Path, tmp_path: Path) -> Path:
     """Two short films and a longer one, which is worked on first."""
-    folder = tmp_path / "films"
-    clip(folder / "long.mp4", seed=1, seconds=8.0)
-    clip(folder / "b.mp4", seed=2, seconds=2.0)
-    clip(folder / "c.mp4", seed=3)
-    assert (folder / "long.mp4").stat().st_size > (folder / "b.mp4").stat().st_size
-    return folder
+    return Path(shutil.copytree(calm / "films", tmp_path / "films"))
 
 
 @pytest.fixture
-def undisturbed(films: Path, tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    """What a run to which nothing happens says of these films."""
-    out = tmp_path / "undisturbed"
-    assert triptych("run", films, "-o", out, *LIGHT).returncode == 0
-    return answers(out)
+def undisturbed(calm: Path, films: Path) -> dict[str, bytes]:
+    """What a run to which nothing happens says of these films, in a folder beside them."""
+    there, here = os.fsencode(calm / "films"), os.fsencode(films)
+    return {name: text.replace(there, here) for name, text in answers(calm / "out").items()}

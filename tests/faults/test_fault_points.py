@@ -54,7 +54,9 @@ def test_after_a_crash_the_same_command_gives_the_same_answers(
     out, flag = tmp_path / "out", tmp_path / "flag"
     flag.touch()
     crash = {"TRIPTYCH_CRASH": f"{point} {subject} {flag}"}
-    run = ("run", str(films), "-o", str(out), *LIGHT)
+    # Beside a worker that dies another is at work; for the run itself one is enough.
+    workers = "1" if (point, subject) in RUN else "2"
+    run = ("run", str(films), "-o", str(out), "--workers", workers, *LIGHT)
     first = subprocess.run(
         [*COMMAND, *run],
         env=environment(cold) | crash,

@@ -68,6 +68,7 @@ def test_a_video_whose_worker_dies_twice_is_failed_until_asked_for(
     with started(*run, cache=cold) as process:
         first = until(lambda: worker_on(process, films / "long.mp4"))
         first.kill()
+        first.wait(30)  # it is the same one until it is gone
         second = until(lambda: worker_on(process, films / "long.mp4"))
         assert second.pid != first.pid
         second.send_signal(signal.SIGSEGV)

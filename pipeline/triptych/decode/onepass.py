@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.stream import Stream
 
@@ -19,6 +20,7 @@ from triptych.decode.lane import Lane, Pictures
 from triptych.decode.picture import PictureStream
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
+from triptych.errors import ResourceError
 from triptych.records import Cue, Frames, Luma, Sound, Spectrogram
 
 __all__ = ["Chunk", "DecodeReport", "OnePass"]
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 Chunk: TypeAlias = Frames | Luma | Sound | Spectrogram | Cue
 
+# So much must be free for a failure to be the film's fault: a few pictures of its size, and no
+# more than a false claim of that size may ask for.
+_PIXEL_BYTES, _LEAST_BYTES, _MOST_BYTES = 8, 32_000_000, 512_000_000
 _MAX_ERRORS = 1000  # broken packets in a row are one broken file
 
 
@@ -116,6 +121,7 @@ class OnePass:
             except (StopIteration, EOFError):
                 break
             except av.error.FFmpegError as err:
+                _check_memory()
                 report.errors += 1
                 report.warnings.append(f"reading stopped early: {err.strerror}")
                 break
@@ -128,6 +134,7 @@ class OnePass:
                         yield chunk
                     in_a_row = 0
                 except av.error.FFmpegError as err:
+                    _check_memory(ready.stream)
                     log.debug("%s: packet at %s: %s", self.container.name, ready.pts, err)
                     report.errors += 1
                     in_a_row += 1
@@ -212,3 +219,19 @@ class OnePass:
             for cue in reader.finish():
                 if cue.start_s < self.stop_s:
                     yield cue
+
+
+def _check_memory(stream: Stream | None = None) -> None:
+    """Look whether memory is what was missing: decoders often call that damage.
+
+    Raises:
+        ResourceError: there is no room for a few more pictures.
+    """
+    pixels = getattr(stream, "width", 0) * getattr(stream, "height", 0)
+    try:
+        np.empty(min(max(pixels * _PIXEL_BYTES, _LEAST_BYTES), _MOST_BYTES), np.uint8)
+    except MemoryError as err:
+        raise ResourceError(
+            "memory ran out",
+            remedy="run again with --workers 1, or give this machine more memory",
+        ) from err
