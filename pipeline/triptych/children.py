@@ -13,23 +13,36 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triptych.config import Device
-from triptych.errors import ResourceError, TriptychError
+from triptych.errors import ResourceError, TriptychError, UsageError
 
 if TYPE_CHECKING:
     from triptych.extract.serving import Beat
 
-__all__ = ["ModelProcess", "model_process", "set_up", "setting"]
+__all__ = ["ModelProcess", "check_caller", "model_process", "set_up", "setting"]
 
 log = logging.getLogger(__name__)
 
 _SILENCE_S = 300.0  # without a sign of life it hangs; loading takes part of a minute
 _LOSSES = 3  # of the model process, one after the other, without a video going well in between
+
+
+def check_caller() -> None:
+    """Refuse to start children of a child that only imports its parent's script.
+
+    Raises:
+        UsageError: the script would start workers without end.
+    """
+    if getattr(current_process(), "_inheriting", False):
+        raise UsageError(
+            "a script runs videos as soon as it is imported, and worker processes import it",
+            remedy='put its calls under `if __name__ == "__main__":`',
+        )
 
 
 def setting() -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
-from triptych.children import model_process, set_up, setting
+from triptych.children import check_caller, model_process, set_up, setting
 from triptych.config import Config
 from triptych.errors import ResourceError
 from triptych.inputs import Source
@@ -67,10 +67,12 @@ def work_through(
 
     Raises:
         ResourceError: worker processes, or the model process, cannot be kept alive.
-        UsageError: `runner.device` names a device that is not there.
+        UsageError: `runner.device` names a device that is not there; a script called this while
+            a worker imported it.
     """
     if not pending:
         return
+    check_caller()
     cores = os.cpu_count() or 1
     workers = min(config.runner.workers or cores, len(pending))
     arguments |= {"config": config, "threads": max(1, cores // workers)}
@@ -243,7 +245,8 @@ class _Crew:
         if self._breaks > _BREAKS:
             raise ResourceError(
                 "worker processes die before they have done anything",
-                remedy="look at the free memory, and run again with --workers 1",
+                remedy="read what they said above; look at the free memory, and run again with "
+                "--workers 1",
             )
         log.warning("the worker processes are replaced")
         self._pool.stop()  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from typing import Any
 
 from triptych import faults
 from triptych.atomic import SCRATCH
+from triptych.children import check_caller
 from triptych.config import Config
 from triptych.errors import OutputError, TriptychError
 from triptych.events import News
@@ -59,7 +60,7 @@ def run(
         OutputError: `out` cannot be written to.
         ResourceError: worker processes cannot be kept alive.
         UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit;
-            or another run is working on `out`.
+            or another run is working on `out`; or a script calls this whenever it is imported.
     """
     out = Path(out)
     sources = find_sources(inputs, out=out)
@@ -88,6 +89,7 @@ def run_folder(
         standing: rows by `relative` that an earlier run returned, and that are known to hold
             still; nobody looks at these files again.
     """
+    check_caller()
     config = adopted(config)
     check_sources(sources, out)
     _check_writable(out)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from command import (
     LIGHT,
     PATIENCE_S,
     answers,
+    environment,
     rows_of,
     started,
     states_of,
@@ -206,3 +208,33 @@ def test_any_number_of_workers_gives_the_same_bytes_for_speech(
     assert found[0] == found[1]
     assert len(found[0]) == 2
     assert any(b'"source": "asr"' in text for text in found[0].values())
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_script_that_runs_when_it_is_imported_is_told_so(
+    films: Path, cold: Path, guarded: bool
+) -> None:
+    """Workers import the script of their parent: without a guard, that starts another run."""
+    script, out = films.parent / "脚本.py", films.parent / "out"
+    guard = 'if __name__ == "__main__":' if guarded else "if True:"
+    config = 'triptych.load_config(assignments=["extract.preset=light", "extract.asr=never"])'
+    script.write_text(
+        f"import triptych\n{guard}\n"
+        f"    triptych.run([{str(films)!r}], {str(out)!r}, config={config})\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(cold),
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    if guarded:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert set(states_of(out).values()) == {"done"}
+        return
+    assert done.returncode == 1
+    assert 'put its calls under `if __name__ == "__main__":`' in done.stderr
+    assert "worker processes die before they have done anything" in done.stderr
