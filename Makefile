@@ -38,8 +38,9 @@ demo: $(SETUP)  ## Fetch a few real clips and run Triptych on them.
 	@$(BIN)/python demo/fetch.py
 	@$(BIN)/triptych run demo/media -o demo/out
 
+# Two files of tests at a time: most tests keep one core busy (PYTEST_ARGS="-n 0 --pdb" to debug).
 test: $(SETUP)  ## Run the whole test suite (PYTEST_ARGS=... for less of it).
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(SETUP)  ## Check style and formatting.
 	@$(BIN)/ruff check .

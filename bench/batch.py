@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--some", type=int, default=100, help="clips for the comparisons")
+    parser.add_argument("--some", type=int, default=300, help="clips for the comparisons")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="folder for memory.png")
     options = parser.parse_args()
