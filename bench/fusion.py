@@ -247,8 +247,9 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
 def removed(options: argparse.Namespace) -> dict[str, Any]:
     """A modality that is gone when the model is used, or was never there for it to learn from."""
     found: dict[str, Any] = {"table": {}, "drop_beyond_that": {}}
-    studies = {"fight": (fusion_data.fight()[0], 3), "ravdess": (fusion_data.ravdess(), 6)}
-    for name, (study, folds) in studies.items():
+    data = {"fight": (lambda: fusion_data.fight()[0], 3), "ravdess": (fusion_data.ravdess, 6)}
+    for name, (made, folds) in _chosen(data, options).items():
+        study = made()
         tracks = {
             modality: [t for t, m in study.modalities.items() if m == modality]
             for modality in sorted(set(study.modalities.values()))
@@ -358,7 +359,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--members", type=int, default=0, help="validation folds of each training")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", action="append", help="a row of the table; may be repeated")
+    parser.add_argument("--only", action="append", help="a row, or a data set; may be repeated")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, Any] = {

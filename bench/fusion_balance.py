@@ -83,9 +83,12 @@ def _paces(parts: Mapping[str, Tensor], truth: Tensor, *, strength: float) -> di
 
 def balance(options: argparse.Namespace) -> dict[str, Any]:
     """Ways to meet a modality that learns faster than another."""
-    studies = {"fight": (fusion_data.fight()[0], 3), "ravdess": (fusion_data.ravdess(), 6)}
+    data = {"fight": (lambda: fusion_data.fight()[0], 3), "ravdess": (fusion_data.ravdess, 6)}
     table = {}
-    for name, (study, folds) in studies.items():
+    for name, (made, folds) in data.items():
+        if options.only and name not in options.only:
+            continue
+        study = made()
         for way, (auxiliary, strength) in _WAYS.items():
             _Modulated.strength = strength
             trainer = _Plain if way == _AS_IT_IS else _Modulated

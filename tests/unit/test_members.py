@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,20 @@ def test_tracks_that_only_some_videos_have_arrive_as_they_were(tmp_path: Path) -
             assert np.array_equal(after.present[track], before.present[track])
 
 
+@pytest.fixture
+def trainers() -> Callable[[], list[psutil.Process]]:
+    """Children of this process that were not there when the test began."""
+    before = set(psutil.Process().children())
+    return lambda: [child for child in psutil.Process().children() if child not in before]
+
+
 def test_a_process_that_dies_costs_nothing_but_time(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, trainers: Callable[[], list[psutil.Process]]
 ) -> None:
     killed: list[int] = []
 
     def kill(_: dict[str, Any]) -> None:
-        for child in psutil.Process().children() if not killed else ():
+        for child in trainers() if not killed else ():
             os.kill(child.pid, signal.SIGKILL)
             killed.append(child.pid)
 
@@ -86,15 +94,17 @@ def test_a_process_that_dies_costs_nothing_but_time(
         assert state_of(one) == state_of(other)
 
 
-def test_what_is_wrong_is_said_here_and_processes_end(tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_here_and_processes_end(
+    tmp_path: Path, trainers: Callable[[], list[psutil.Process]]
+) -> None:
     with pytest.raises(UsageError, match="no model type"):
         fitted(videos(24), options=replace(QUICK, model_type="nonsense"), workers=2)
-    assert not psutil.Process().children()
+    assert not trainers()
 
     def interrupt(_: dict[str, Any]) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fitted(videos(24), workers=2, work=tmp_path, on_epoch=interrupt)
-    assert not psutil.Process().children()
+    assert not trainers()
     assert torch.get_num_threads() == 1
