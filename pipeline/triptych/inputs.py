@@ -25,7 +25,7 @@ from triptych.errors import InputError, UsageError
 __all__ = ["Source", "find_folders", "find_sources"]
 
 _COLUMNS = ("path", "label", "start", "end", "split", "group")
-_SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv"})
+_SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
     [

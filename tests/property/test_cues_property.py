@@ -13,7 +13,7 @@ from triptych.decode.sidecar import find_sidecars, language_of
 from triptych.decode.subtitles import parse_subtitles
 from triptych.records import Cue
 
-ENDINGS = st.sampled_from([".srt", ".vtt", ".ass", ".ssa", ".txt"])
+ENDINGS = st.sampled_from([".srt", ".vtt", ".ass", ".ssa", ".ttml", ".sbv", ".txt"])
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="<>{}&\\-\ufffc"))
 
 # What real files are made of, so that random ones come near them.
@@ -33,6 +33,9 @@ PIECES = st.sampled_from(
             "\ufeff",
             "\0",
         ),
+        *("<?xml version='1.0'?>", '<tt ttp:frameRate="25">', "<body>", "</body></tt>", "</p>"),
+        *("<div begin='1s'>", '<p begin="00:00:01:12" dur="5t">', "<p>", "<br/>", "</span>"),
+        *("<span begin='2s' end='x'>", "<![CDATA[", "]]>", "0:00:01.5,0:00:02", "0:0x,0:01"),
     ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=5)).map("".join)
@@ -81,6 +84,8 @@ def test_mutated_files_can_be_read(tmp_path_factory, data: st.DataObject) -> Non
         "1\r\n00:00:01,000 --> 00:00:02,500\r\n<i>Hé</i>\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nb",
         "WEBVTT\n\nNOTE a\n\nid\n00:01.000 --> 00:02.000 align:start\n<v Ann>你好\n\n00:03.000 --> 00:04.000\nb",
         "[Events]\nFormat: Layer, Start, End, Text\nDialogue: 0,0:00:01.00,0:00:02.00,{\\an8}a\\Nb\n",
+        '<tt xmlns="http://www.w3.org/ns/ttml"><body><p begin="1s" end="2.5s">你<br/>b</p></body></tt>',
+        "0:00:01.000,0:00:02.000\na\n\n0:00:03.000,0:00:04.000\n你好\n",
     ]
     encoding = data.draw(st.sampled_from(["utf-8", "utf-16", "gb18030", "utf-32-be"]))
     raw = bytearray(data.draw(st.sampled_from(sources)).encode(encoding))

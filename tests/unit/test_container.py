@@ -9,11 +9,12 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from PIL import Image
 
 import synth
 from triptych.decode import open_media
 from triptych.decode.container import upright
-from triptych.errors import DecodeError
+from triptych.errors import DecodeError, NotMediaError
 from triptych.records import Frames
 
 H264 = {"codec": "libx264", "pixels": "yuv420p"}
@@ -193,3 +194,50 @@ def test_a_picture_over_the_limit_is_refused(tmp_path: Path) -> None:
     assert "decode.max_pixels (now 6143)" in caught.value.remedy
     assert caught.value.path == str(path)
     open_media(path, max_pixels=96 * 64).close()
+
+
+def test_bitmap_subtitles_are_named_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("ffv1", rate=10)
+        video.width, video.height, video.pix_fmt = 32, 32, "bgr0"
+        video.codec_context.time_base = Fraction(1, 10)
+        kinds = ("hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle")
+        for kind in kinds:
+            out.add_mux_stream(kind, time_base=Fraction(1, 1000))
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(synth.plain(synth.RED, (32, 32)), "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    with open_media(path) as media:
+        assert len([c for c in media.stream() if isinstance(c, Frames)]) == 1
+        assert media.streams.text == ()
+        (warning,) = media.report.warnings
+    named = [f"stream {i} ({kind})" for i, kind in enumerate(kinds, 1)]
+    assert warning == f"subtitles that are pictures are not read: {', '.join(named)}"
+
+
+@pytest.mark.parametrize(("ending", "codec"), [("gif", "gif"), ("png", "apng"), ("apng", "apng")])
+def test_animated_images_are_films(tmp_path: Path, ending: str, codec: str) -> None:
+    """Each picture stays for a time of its own."""
+    path = tmp_path / f"film.{ending}"
+    pictures = [Image.fromarray(synth.plain(colour)) for colour in synth.COLOURS]
+    lasting = [500, 1000, 500, 500]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=lasting, loop=0)
+    with open_media(path) as media:
+        (frames,) = (chunk for chunk in media.stream(fps=4) if isinstance(chunk, Frames))
+        assert media.info.video == codec
+        assert media.report.end_s == pytest.approx(2.5)
+        assert media.report.warnings == []
+    assert frames.pts_s.tolist() == [0.0, 0.5, 1.5, 2.0]
+    np.testing.assert_allclose(frames.rgb[:, 5, 5], synth.COLOURS, atol=3)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_webp_is_refused_by_name(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "film.webp"
+    pictures = [Image.fromarray(synth.plain(colour)) for colour in synth.COLOURS[:count]]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with pytest.raises(NotMediaError, match="WebP picture"):
+        open_media(path)

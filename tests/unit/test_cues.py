@@ -1,21 +1,15 @@
-"""Subtitle files and embedded tracks become cues; what is malformed is counted."""
+"""Subtitle files become cues; what is malformed is counted."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import pysubs2
 import pytest
 
 from triptych.decode.cues import (
-    CueReader,
     SidecarCues,
-    is_text_codec,
     merge_cues,
     plain_text,
     read_sidecar,
@@ -159,6 +153,34 @@ class TestWebVtt:
         assert [c.text for c in read(text, "talk.vtt").cues] == ["Oh!", "Oh!", "Oh! No!"]
 
 
+class TestSbv:
+    def test_times_and_words(self, read) -> None:
+        text = "0:00:01.500,0:00:02.250\n>> 你好\n世界\n\n1:00:00.000,1:00:01.000\nbye\n"
+        got = read(text, "talk.zh.sbv")
+        assert timed(got) == [(1.5, 2.25, ">> 你好 世界"), (3600.0, 3601.0, "bye")]
+        assert got.dropped == 0
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "gb18030", "big5"])
+    def test_encodings(self, read, encoding: str) -> None:
+        text = "0:00:01.000,0:00:02.000\n你好，我們來看看這個\n".encode(encoding)
+        assert timed(read(text, "talk.sbv")) == [(1.0, 2.0, "你好，我們來看看這個")]
+
+    def test_malformed_entries_are_counted(self, read) -> None:
+        text = (
+            "lost\n\n0:00:01.000,0:00:02.000\none\n\nno times\n\n"
+            "0:00:0x.000,0:00:03.000\nbad times\n\n"
+            "0:00:03.000,0:00:04.000\n\n"  # empty: nothing is lost
+            "0:00:05.000,0:00:04.000\nfive\n0:00:06,0:00:07\n6,000 people\n"
+        )
+        got = read(text, "talk.sbv")
+        assert timed(got) == [(1.0, 2.0, "one"), (5.0, 6.0, "five"), (6.0, 7.0, "6,000 people")]
+        assert got.dropped == 3
+
+    def test_content_decides_over_ending(self, read) -> None:
+        assert timed(read("0:00:01.0,0:00:02.0\na\n", "talk.srt")) == [(1.0, 2.0, "a")]
+        assert timed(read(SRT.format("a", "b"), "talk.sbv"))[1] == (3.0, 4.0, "b")
+
+
 class TestSubStation:
     def test_events(self, read) -> None:
         text = ASS + (
@@ -249,94 +271,6 @@ class TestUnreadable:
             read_sidecar(path)
 
 
-# Subtitle packets made by ffmpeg's own encoders, as pysubs2 and files by hand have no containers.
-MADE = [(500, 1500, "Hello {\\i1}there{\\i0}\\Nyou"), (2000, 3000, "你好，世界"), (3500, 0, "open")]
-
-
-def muxed(codec: str, container: str, events: list[tuple[int, int, str]]) -> io.BytesIO:
-    subtitle = pytest.importorskip("av.subtitles.subtitle")
-    if not hasattr(subtitle, "SubtitleSet"):
-        pytest.skip("this PyAV does not encode subtitles")
-    file, tick = io.BytesIO(), Fraction(1, 1000)
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec)
-        context = stream.codec_context
-        context.subtitle_header = ASS.encode()
-        context.time_base = stream.time_base = tick
-        for order, (start, end, text) in enumerate(events):
-            line = f"{order},0,Default,,0,0,0,,{text}".encode()
-            length = max(0, end - start)
-            packet = context.encode_subtitle(
-                subtitle.SubtitleSet.create(text=line, start=0, end=length, pts=start * 1000)
-            )
-            packet.stream, packet.time_base = stream, tick
-            packet.pts = packet.dts = start
-            packet.duration = length
-            out.mux(packet)
-    file.seek(0)
-    return file
-
-
-def embedded(file: object, index: int = 0) -> tuple[list[Cue], CueReader]:
-    with av.open(file) as container:
-        stream = container.streams.subtitles[index]
-        reader = CueReader(stream.codec_context.name, language=stream.language or "und")
-        cues = [cue for packet in container.demux(stream) for cue in reader.feed(packet)]
-        return cues + reader.finish(), reader
-
-
-class TestEmbedded:
-    @pytest.mark.parametrize(
-        ("codec", "container"),
-        [("subrip", "matroska"), ("ass", "matroska"), ("webvtt", "webm"), ("webvtt", "matroska")],
-    )
-    def test_made_tracks(self, codec: str, container: str) -> None:
-        cues, reader = embedded(muxed(codec, container, MADE))
-        assert [(c.start_s, c.end_s, c.text) for c in cues] == [
-            (0.5, 1.5, "Hello there you"),
-            (2.0, 3.0, "你好，世界"),
-            (3.5, 7.5, "open"),
-        ]
-        assert {c.source for c in cues} == {"embedded"}
-        assert reader.dropped == 0
-
-    def test_made_mov_text(self) -> None:
-        cues, _ = embedded(muxed("mov_text", "mp4", MADE[:2]))
-        assert [c.text for c in cues] == ["Hello there you", "你好，世界"]
-
-    def test_open_words_end_where_the_next_begin(self) -> None:
-        cues, _ = embedded(muxed("subrip", "matroska", [(1000, 0, "a"), (2000, 0, "b")]))
-        assert [(c.start_s, c.end_s, c.text) for c in cues] == [(1.0, 2.0, "a"), (2.0, 6.0, "b")]
-
-    def test_faulty_packets_are_counted(self) -> None:
-        @dataclass
-        class Packet:
-            size: int = 1
-            pts: int | None = 0
-            duration: int | None = None
-            time_base: Fraction | None = Fraction(1, 10)
-            fault: Exception | None = None
-
-            def decode(self) -> list[object]:
-                if self.fault:
-                    raise self.fault
-                rect = type("Rect", (), {"ass": b"0,0,Default,,0,0,0,,\xffwords"})
-                return [rect()]
-
-        reader = CueReader("subrip")
-        assert reader.feed(Packet(fault=av.error.InvalidDataError(1, "bad"))) == []
-        assert reader.feed(Packet(pts=None)) == []
-        assert reader.feed(Packet(size=0, pts=None)) == []
-        assert reader.dropped == 2
-        assert reader.feed(Packet(pts=10)) == reader.feed(Packet(pts=10)) == []
-        assert [(c.start_s, c.end_s) for c in reader.finish()] == [(1.0, 5.0), (1.0, 5.0)]
-
-    def test_pictures_of_words_are_not_readable(self) -> None:
-        pictures = ("hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvb_subtitle", "xsub")
-        assert not any(map(is_text_codec, pictures))
-        assert all(map(is_text_codec, ("subrip", "ass", "mov_text", "webvtt")))
-
-
 @pytest.mark.needs("shared")
 class TestRealFiles:
     def test_every_subtitle_file_is_read(self, shared_data: Path) -> None:
@@ -360,20 +294,31 @@ class TestRealFiles:
         ]
         assert timed(read_sidecar(path)) == sorted(expected)
 
-    def test_mov_text_with_empty_samples(self, shared_data: Path) -> None:
-        cues, reader = embedded(str(shared_data / "hard_inputs/torchcodec/nasa_13013.mp4"))
-        assert [(c.start_s, c.end_s) for c in cues] == [
-            (0.21, 4.26),
-            (4.26, 8.35),
-            (8.35, 12.47),
-            (12.47, 16.57),
-        ]
-        assert cues[0].text == "NAR: This is the optical and science segment of the Webb"
-        assert cues[0].language == "en"
-        assert reader.dropped == 0
+    @pytest.mark.parametrize(
+        ("name", "cues", "dropped"),
+        [
+            ("sample", 5, 0),
+            ("two_captions", 2, 0),
+            ("missing_caption_text", 4, 0),
+            ("missing_timeframe", 4, 1),
+            ("invalid_timeframe", 4, 1),
+            ("invalid_format", 0, 1),
+        ],
+    )
+    def test_sbv(self, shared_data: Path, name: str, cues: int, dropped: int) -> None:
+        got = read_sidecar(shared_data / f"subtitles/webvtt_py/{name}.sbv")
+        assert (len(got.cues), got.dropped) == (cues, dropped)
 
-    def test_ssa_track_without_packets(self, shared_data: Path) -> None:
-        name = "hard_inputs/pyscenedetect/issue-236-split-copy.mkv"
-        cues, reader = embedded(str(shared_data / name), index=1)
-        assert cues == []
-        assert reader.language == "pt"
+    @pytest.mark.parametrize("name", ["ttml_example", "ttml_example2", "ttml_example_apple"])
+    def test_ttml_agrees_with_pysubs2(self, shared_data: Path, name: str) -> None:
+        path = shared_data / f"subtitles/pysubs2/{name}.ttml"
+        expected = sorted(
+            (e.start / 1000, e.end / 1000, " ".join(e.plaintext.split()))
+            for e in pysubs2.load(str(path.with_suffix(".ass")))
+        )
+        got = read_sidecar(path)
+        rows = sorted((round(start, 2), round(end, 2), text) for start, end, text in timed(got))
+        assert [row[2] for row in rows] == [row[2] for row in expected]
+        for row, wanted in zip(rows, expected, strict=True):  # SubStation counts hundredths
+            assert row[:2] == pytest.approx(wanted[:2], abs=0.011)
+        assert got.dropped == 0

@@ -23,6 +23,7 @@ from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from triptych.decode.cues import is_text_codec
+from triptych.decode.hdr import hdr_name
 from triptych.errors import DecodeError, InputError, NotMediaError
 from triptych.records import MediaInfo, Pixels
 
@@ -33,6 +34,7 @@ __all__ = [
     "displayed_size",
     "open_container",
     "pixel_aspect",
+    "remarks",
     "upright",
 ]
 
@@ -75,6 +77,10 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         ) from err
     if not head:
         raise NotMediaError("the file is empty", path=path, remedy="copy or download it again")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        raise NotMediaError(
+            "a WebP picture", path=path, remedy="make a GIF, PNG or MP4 of it if it is animated"
+        )
     try:
         return av.open(
             f"file:{name}",
@@ -149,6 +155,24 @@ def choose_streams(container: InputContainer, *, language: str = "") -> Streams:
         if s.index not in chosen
     )
     return Streams(video, audio, text, ignored)
+
+
+def remarks(container: InputContainer, streams: Streams) -> list[str]:
+    """What should be known of a file's streams before its answers are believed."""
+    said = []
+    transfer = streams.video.codec_context.color_trc if streams.video else 0
+    if name := hdr_name(int(transfer)):
+        said.append(
+            f"high dynamic range ({name}): tone-mapped for analysis, so colours are approximate"
+        )
+    pictured = [
+        f"stream {s.index} ({s.codec_context.codec.canonical_name})"
+        for s in container.streams.subtitles
+        if _readable(s) and s.codec_context.codec.bitmap_sub
+    ]
+    if pictured:
+        said.append(f"subtitles that are pictures are not read: {', '.join(pictured)}")
+    return said
 
 
 def _codec_name(stream: Stream) -> str:

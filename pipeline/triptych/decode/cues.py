@@ -13,7 +13,8 @@ import av
 
 from triptych.decode.encodings import decode_text
 from triptych.decode.sidecar import language_tag
-from triptych.decode.subtitles import Event, parse_subtitles, plain_text
+from triptych.decode.subtitles import Event, parse_subtitles, plain_lines, plain_text
+from triptych.decode.ttml import is_ttml, parse_ttml
 from triptych.errors import DecodeError
 from triptych.records import Cue
 
@@ -53,7 +54,8 @@ def is_text_codec(name: str) -> bool:
 
 
 def read_sidecar(path: Path, *, language: str = "und", offset_s: float = 0.0) -> SidecarCues:
-    """Cues of a subtitle file: SubRip, WebVTT or SubStation Alpha, in any usual encoding.
+    """Cues of a subtitle file: SubRip, WebVTT, SubStation Alpha, TTML or SBV, in any usual
+    encoding.
 
     Styling is stripped and white space folded. Rolling captions, which repeat the line before,
     say it once. Entries without words or times are left out; of those that end before they
@@ -68,7 +70,8 @@ def read_sidecar(path: Path, *, language: str = "und", offset_s: float = 0.0) ->
         DecodeError: the file cannot be read, or is far too large for subtitles.
     """
     text, encoding = decode_text(_bytes_of(path))
-    events, dropped = parse_subtitles(text, path.suffix.lower())
+    parsed = parse_ttml(text) if is_ttml(text) else parse_subtitles(text, path.suffix.lower())
+    events, dropped = parsed
     cues = (
         Cue(
             start_s=event.start_s + offset_s,
@@ -113,55 +116,70 @@ class CueReader:
         self.codec = codec
         self.language = language_tag(language)
         self.dropped = 0  #: packets that could not be decoded or have no time
-        self._open: list[Cue] = []  # words that wait for their end
+        self._open: list[Event] = []  # words that wait for their end
+        self._rolling = _Rolling()
 
     def feed(self, packet: av.Packet[Any]) -> list[Cue]:
         """Cues that a packet completes, times in seconds on the container's clock.
 
-        Words without a duration are held back until the next packet shows how long they stay.
+        Words are held back until the next packet shows whether it repeats them, and where they
+        have no duration, how long they stay.
         """
         if packet.size == 0 and packet.pts is None:
             return []  # the demuxer's sign of the end; `finish` does the rest
         try:
-            texts = [text for rect in packet.decode() if (text := _words(rect))]
+            shown = [lines for rect in packet.decode() if (lines := _lines(rect))]
         except (av.FFmpegError, ValueError) as err:
             log.debug("%s packet at %s: %s", self.codec, packet.pts, err)
             self.dropped += 1
             return []
         if packet.pts is None or packet.time_base is None:
-            self.dropped += bool(texts)
+            self.dropped += bool(shown)
             return []
         start_s = float(packet.pts * packet.time_base)
         end_s = float((packet.pts + max(0, packet.duration or 0)) * packet.time_base)
         done = self._close(start_s)
-        cues = [self._cue(start_s, end_s, text) for text in texts]
+        events = [Event(start_s, end_s, lines) for lines in shown]
         if end_s > start_s:
-            return done + cues
-        self._open += cues
-        return done
+            done += events
+        else:
+            self._open += events
+        return self._cues(said for event in done for said in self._rolling.feed(event))
 
     def finish(self) -> list[Cue]:
         """Cues that were held back when the track ended."""
-        return self._close(float("inf"))
-
-    def _cue(self, start_s: float, end_s: float, text: str) -> Cue:
-        return Cue(
-            start_s=start_s, end_s=end_s, text=text, source="embedded", language=self.language
+        return self._cues(
+            [
+                *(said for e in self._close(float("inf")) for said in self._rolling.feed(e)),
+                *self._rolling.finish(),
+            ]
         )
 
-    def _close(self, next_s: float) -> list[Cue]:
+    def _cues(self, events: Iterable[Event]) -> list[Cue]:
+        return [
+            Cue(
+                start_s=event.start_s,
+                end_s=event.end_s,
+                text=" ".join(event.lines),
+                source="embedded",
+                language=self.language,
+            )
+            for event in events
+        ]
+
+    def _close(self, next_s: float) -> list[Event]:
         """End what is open where the next words begin; words that start together stay together."""
-        closed = [cue for cue in self._open if cue.start_s != next_s]
-        self._open = [cue for cue in self._open if cue.start_s == next_s]
-        return [replace(cue, end_s=_end(cue.start_s, next_s)) for cue in closed]
+        closed = [event for event in self._open if event.start_s != next_s]
+        self._open = [event for event in self._open if event.start_s == next_s]
+        return [replace(event, end_s=_end(event.start_s, next_s)) for event in closed]
 
 
-def _words(rect: object) -> str:
-    """Text of what ffmpeg decoded; its text decoders all give one line of SubStation Alpha."""
+def _lines(rect: object) -> tuple[str, ...]:
+    """Lines of what ffmpeg decoded; its text decoders all give one line of SubStation Alpha."""
     line = getattr(rect, "ass", b"").decode("utf-8", "replace")
     if line:
-        return plain_text(line.split(",", 8)[-1], ass=True)
-    return plain_text(getattr(rect, "text", b"").decode("utf-8", "replace"))
+        return plain_lines(line.split(",", 8)[-1], ass=True)
+    return plain_lines(getattr(rect, "text", b"").decode("utf-8", "replace"))
 
 
 def _end(start_s: float, next_s: float) -> float:
@@ -199,26 +217,40 @@ def _mended(events: Iterable[Event]) -> list[Event]:
 
 
 def _unrolled(events: Iterable[Event]) -> Iterator[Event]:
-    """Events whose lines say only what is new on the screen.
+    """Events whose lines say only what is new on the screen."""
+    rolling = _Rolling()
+    for event in events:
+        yield from rolling.feed(event)
+    yield from rolling.finish()
+
+
+class _Rolling:
+    """Takes events by time; gives them with only those lines that are new on the screen.
 
     Rolling captions show the line before above the new one. An event that says nothing new
-    lengthens the one before.
+    lengthens the one before, so each is held until the next.
     """
-    seen: Event | None = None  # as it is in the file
-    said: Event | None = None  # what is new of it
-    for event in events:
+
+    def __init__(self) -> None:
+        self._seen: Event | None = None  # as it is in the file
+        self._said: Event | None = None  # what is new of it
+
+    def feed(self, event: Event) -> list[Event]:
         repeated = 0
-        if seen is not None and event.start_s <= seen.end_s + _TOUCHING_S:
-            repeated = _overlap(seen.lines, event.lines)
-        seen = event
-        if said is not None and repeated == len(event.lines):
-            said = replace(said, end_s=max(said.end_s, event.end_s))
-            continue
-        if said is not None:
-            yield said
-        said = replace(event, lines=event.lines[repeated:])
-    if said is not None:
-        yield said
+        if (seen := self._seen) is not None:
+            follows = seen.start_s <= event.start_s <= seen.end_s + _TOUCHING_S
+            repeated = _overlap(seen.lines, event.lines) if follows else 0
+        self._seen = event
+        if self._said is not None and repeated == len(event.lines):
+            self._said = replace(self._said, end_s=max(self._said.end_s, event.end_s))
+            return []
+        done = self.finish()
+        self._said = replace(event, lines=event.lines[repeated:])
+        return done
+
+    def finish(self) -> list[Event]:
+        done, self._said = self._said, None
+        return [] if done is None else [done]
 
 
 def _overlap(before: tuple[str, ...], after: tuple[str, ...]) -> int:

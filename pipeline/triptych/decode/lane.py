@@ -9,6 +9,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from triptych.decode.container import upright
+from triptych.decode.hdr import is_hdr, tone_mapped
 from triptych.decode.sampling import Sampler
 from triptych.records import Frames, Luma, Pixels
 
@@ -84,8 +85,14 @@ class Lane:
     def _convert(self, frame: av.VideoFrame) -> Pixels:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._short_side)
         layout, interpolation = _GREY if self._kind is Luma else _COLOUR
+        deep = self._kind is Frames and is_hdr(frame)
         scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format=layout, interpolation=interpolation
+            frame,
+            width=width,
+            height=height,
+            format="rgb48le" if deep else layout,
+            interpolation=interpolation,
         )
-        pixels = scaled.to_ndarray().astype(np.uint8, copy=False)
+        pixels = scaled.to_ndarray()
+        pixels = tone_mapped(pixels, frame) if deep else pixels.astype(np.uint8, copy=False)
         return upright(pixels, frame.rotation)

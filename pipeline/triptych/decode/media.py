@@ -14,7 +14,7 @@ import av.error
 from av.container import InputContainer
 from av.stream import Stream
 
-from triptych.decode.container import Streams, choose_streams, describe, open_container
+from triptych.decode.container import Streams, choose_streams, describe, open_container, remarks
 from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
 from triptych.errors import DecodeError
@@ -58,6 +58,7 @@ class Media:
         try:
             self.streams: Streams = choose_streams(self._container, language=language)
             self._check(max_pixels)
+            self.report.warnings += remarks(self._container, self.streams)
             self._info = describe(self._container, self.streams, path, rotation=0)
             self._rotation_known = self.streams.video is None
             self._video_index = self.streams.video.index if self.streams.video else -1

@@ -217,7 +217,7 @@ class OnePass:
             yield columns
         for reader in self._cues.values():
             for cue in reader.finish():
-                if cue.start_s < self.stop_s:
+                if cue.end_s > self.start_s and cue.start_s < self.stop_s:
                     yield cue
 
 

@@ -16,7 +16,7 @@ from triptych.errors import InputError
 
 __all__ = ["SIDECAR_ENDINGS", "find_sidecars", "language_of", "language_tag"]
 
-SIDECAR_ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
+SIDECAR_ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv")
 
 # ISO 639-1, less "ts" (Tsonga): `talk.ts.srt` belongs to the MPEG transport stream talk.ts.
 _CODES = """

@@ -1,4 +1,4 @@
-"""The text of SubRip, WebVTT and SubStation Alpha files, read as players read it.
+"""The text of SubRip, WebVTT, SubStation Alpha and SBV files, read as players read it.
 
 pysubs2 1.8 was tried for this. It takes WebVTT for SubRip, so that notes, style sheets and cue
 identifiers become spoken words, and drops times such as `0:0:3.540`; one malformed line of an
@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["Event", "parse_subtitles", "plain_lines", "plain_text"]
+__all__ = ["Event", "clean_lines", "parse_subtitles", "plain_lines", "plain_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Event:
 _TIME = r"(?:(\d{1,4})\s?[:：]\s?)?(\d{1,3})\s?[:：]\s?(\d{1,2})(?:\s?[.,:，]\s?(\d{1,9}))?"
 _CLOCK = re.compile(_TIME)
 _TIMING = re.compile(rf"\s{{0,9}}{_TIME}\s{{0,9}}-{{2,3}}\s?>\s{{0,9}}{_TIME}(?:\s.*)?")
+_SBV_TIMING = re.compile(rf"\s{{0,9}}{_TIME}\s{{0,9}},\s{{0,9}}{_TIME}\s*")
 _ASS_SECTION = re.compile(r"^\[(?:Script Info|Events)\]", re.IGNORECASE | re.MULTILINE)
 _ASIDE = ("NOTE", "STYLE", "REGION", "X-TIMESTAMP-MAP")
 
@@ -61,7 +62,11 @@ def plain_lines(raw: str, *, ass: bool = False) -> tuple[str, ...]:
     text = _TAG.sub("", _BREAK.sub("\n", text)).replace("\\h", " ")
     text = text.replace("\\{", "{").replace("\\}", "}")
     # Entities last: `&lt;i&gt;` stands for those four signs, not for italics.
-    text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return clean_lines(_ENTITY.sub(lambda match: html.unescape(match[0]), text))
+
+
+def clean_lines(text: str) -> tuple[str, ...]:
+    """Lines of a text without markup: white space folded, unseen signs and blank lines gone."""
     lines = (" ".join(_UNSEEN.sub("", line).split()) for line in text.split("\n"))
     return tuple(line for line in lines if line)
 
@@ -83,7 +88,7 @@ def parse_subtitles(text: str, ending: str) -> tuple[list[Event], int]:
 
     Args:
         text: the file's text.
-        ending: `.srt`, `.vtt`, `.ass` or `.ssa`.
+        ending: `.srt`, `.vtt`, `.ass`, `.ssa` or `.sbv`.
 
     Returns:
         Events that show words, and the number of malformed entries that were left out. An
@@ -93,6 +98,8 @@ def parse_subtitles(text: str, ending: str) -> tuple[list[Event], int]:
     lines = re.split(r"\r\n|\r|\n", text)
     if _ASS_SECTION.search(text) or (ending in {".ass", ".ssa"} and "-->" not in text):
         return _parse_ass(lines)
+    if _SBV_TIMING.fullmatch(lines[0]) or (ending == ".sbv" and "-->" not in text):
+        return _parse_sbv(lines)
     if ending == ".vtt" or text.startswith("WEBVTT"):
         return _parse_blocks(lines, vtt=True)
     return _parse_blocks([line.rstrip() for line in lines], vtt=False)
@@ -183,6 +190,23 @@ def _is_entry(paragraph: list[str]) -> bool:
 def _untimed(paragraphs: list[list[str]]) -> int:
     """Paragraphs of WebVTT that are neither cue, note, style sheet nor region."""
     return sum(not p[0].lstrip().startswith(_ASIDE) for p in paragraphs)
+
+
+def _parse_sbv(lines: list[str]) -> tuple[list[Event], int]:
+    """SBV, as YouTube gives it: a line of two times, then words up to an empty line."""
+    times = {at: match for at, line in enumerate(lines) if (match := _SBV_TIMING.fullmatch(line))}
+    bounds = [*times, len(lines)]
+    events: list[Event] = []
+    dropped = len(_paragraphs(lines[: bounds[0]]))
+    for at, following in pairwise(bounds):
+        entry = [line.strip() for line in lines[at + 1 : following]]
+        paragraphs = _paragraphs(entry)
+        words = paragraphs.pop(0) if paragraphs and entry[0] else []
+        dropped += len(paragraphs)  # without times
+        if shown := plain_lines("\n".join(words)):
+            start, end = times[at].groups()[:4], times[at].groups()[4:]
+            events.append(Event(_seconds(*start), _seconds(*end), shown))
+    return events, dropped
 
 
 _ASS_FORMAT = "layer,start,end,style,name,marginl,marginr,marginv,effect,text"

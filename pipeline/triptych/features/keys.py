@@ -15,7 +15,7 @@ from triptych.errors import InputError
 __all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest", "status_of"]
 
 LAYOUT = 1  #: of stored entries; raised when their meaning changes
-DECODE_VERSION = 2  #: raised when decoding changes what extractors are given
+DECODE_VERSION = 3  #: raised when decoding changes what extractors are given
 
 
 def digest_of(recipe: Mapping[str, Any]) -> str:
