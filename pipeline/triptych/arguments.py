@@ -85,6 +85,13 @@ _MODEL_TYPES = (
 )
 
 
+def _named(folder: str) -> str:
+    """A folder; empty would be the working folder, which an unset variable hardly means."""
+    if not folder:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return folder
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(
@@ -155,7 +162,9 @@ def _add_watch(commands: Any) -> None:
 
 def _add_answers(run: argparse.ArgumentParser) -> None:
     """What `run` and `watch` have in common."""
-    run.add_argument("-o", "--out", required=True, metavar="OUT", help="folder for the results")
+    run.add_argument(
+        "-o", "--out", type=_named, required=True, metavar="OUT", help="folder for the results"
+    )
     run.add_argument(
         "--labels",
         metavar="LABELS",
@@ -201,7 +210,9 @@ def _add_train(commands: Any) -> None:
         also="and label (several with | between them), optionally start, end, split, group; "
         "in folders, the folder's name is the label",
     )
-    train.add_argument("-o", "--out", required=True, metavar="MODEL", help="folder for the model")
+    train.add_argument(
+        "-o", "--out", type=_named, required=True, metavar="MODEL", help="folder for the model"
+    )
     train.add_argument(
         "--model-type", metavar="NAME", help=f"{', '.join(_MODEL_TYPES)} ({_MODEL_TYPES[0]})"
     )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import glob
 import hashlib
 import io
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,8 @@ from typing import Any
 from triptych.errors import InputError, UsageError
 
 __all__ = ["Source", "find_folders", "find_sources"]
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
@@ -124,15 +128,31 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             expected = path.suffix.lower() in _MEDIA
             if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
                 continue
-            if path.is_file() or (expected and path.is_symlink() and not path.exists()):
+            if _is_input(path, expected=expected):
                 relative = PurePosixPath(path.relative_to(root).as_posix())
                 yield Source(path=path, relative=relative, expected=expected, inside=relative)
+
+
+def _is_input(path: Path, *, expected: bool) -> bool:
+    try:
+        return path.is_file() or (expected and path.is_symlink() and not path.exists())
+    except PermissionError:  # its row will say so
+        return expected
+
+
+@functools.cache  # once, however often a folder is looked through
+def _tell_closed(folder: str, why: str | None) -> None:
+    log.warning("%s is left out with all that is in it: %s", folder, why)
 
 
 def _looked_into(root: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
     """Each folder that may hold inputs, with the names of its files."""
     out = out.resolve()
-    for folder, names, files in os.walk(root, followlinks=True):
+
+    def closed(err: OSError) -> None:
+        _tell_closed(str(err.filename), err.strerror)
+
+    for folder, names, files in os.walk(root, followlinks=True, onerror=closed):
         here = Path(folder)
         above = {here.resolve(), *here.resolve().parents}  # a link to one of them has no end
         names[:] = sorted(
@@ -141,16 +161,15 @@ def _looked_into(root: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
             if not n.startswith(".")
             and (real := (here / n).resolve()) != out
             and not _is_of_a_run(here / n)
-            and not ((here / n).is_symlink() and real in above)
+            and not (os.path.islink(here / n) and real in above)
         )
         yield here, files
 
 
 def _is_of_a_run(folder: Path) -> bool:
     """Whether a folder holds results: its reels are videos, and no input of another run."""
-    return (folder / "run.jsonl").is_file() and (
-        (folder / "summary.json").is_file() or (folder / ".lock").is_file()
-    )
+    rows, *others = (os.path.isfile(folder / n) for n in ("run.jsonl", "summary.json", ".lock"))
+    return rows and any(others)
 
 
 def _glob(pattern: str, out: Path) -> list[Source]:

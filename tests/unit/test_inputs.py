@@ -289,3 +289,21 @@ def test_a_bad_row_is_named(tmp_path: Path, name: str, rows: list[str], complain
         find(path)
     assert complaint in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+@pytest.mark.parametrize("mode", [0o000, 0o600])
+def test_a_folder_that_may_not_be_read_costs_no_other_file(
+    tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.mp4", "shut/b.mp4"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"x")
+    (tmp_path / "in" / "shut").chmod(mode)
+    try:
+        found = find_sources([tmp_path / "in"], out=tmp_path / "out")
+    finally:
+        (tmp_path / "in" / "shut").chmod(0o700)
+    assert "a.mp4" in [str(s.relative) for s in found]
+    # Named in a warning, or its film listed, to fail with the reason.
+    assert "shut" in caplog.text or "shut/b.mp4" in [str(s.relative) for s in found]

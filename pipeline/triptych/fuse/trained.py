@@ -96,11 +96,18 @@ def reads(model: TrainedModel) -> str:
 
 def scored(model: TrainedModel, examples: Sequence[Example]) -> Floats:
     """Scores of many videos, (N, L), on all cores."""
+    import torch
+
     cores = os.cpu_count() or 1
     parts = max(1, min(cores, len(examples) // _MANY))
     size = -(-len(examples) // parts)
     chunks = [examples[at : at + size] for at in range(0, max(1, len(examples)), size or 1)]
-    with one_thread(), ThreadPoolExecutor(parts) as threads:  # torch lets go of Python's lock
+    # Torch lets go of Python's lock. How many threads it computes with is set for each of its
+    # callers: without that, the threads of two of these fight for the cores, for minutes.
+    with (
+        one_thread(),
+        ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(1,)) as threads,
+    ):
         return np.concatenate(list(threads.map(model.scores, chunks)))
 
 
