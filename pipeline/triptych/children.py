@@ -47,21 +47,36 @@ def check_caller() -> None:
 
 def setting() -> list[Any]:
     """Arguments of `set_up` that make a child as this process is."""
-    return [[p for p in sys.path if p], logging.getLogger().getEffectiveLevel()]
+    root = logging.getLogger()
+    formats = [
+        handler.formatter
+        for handler in root.handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+    ]
+    return [[p for p in sys.path if p], root.getEffectiveLevel(), *formats[:1]]
 
 
-def set_up(path: Sequence[str], log_level: int, *, scratch: str = "") -> None:
-    """Set a child up: one inference thread, Ctrl-C left to the parent, the parent's log level.
+def set_up(
+    path: Sequence[str],
+    log_level: int,
+    log_format: logging.Formatter | None = None,
+    *,
+    scratch: str = "",
+) -> None:
+    """Set a child up: one inference thread, Ctrl-C left to the parent, and logs as the parent's.
 
     And no life after the parent's, who would have taken the answer.
 
     Args:
         path: of imports.
         log_level: of all loggers.
+        log_format: of their lines.
         scratch: a folder of the parent's that goes with it.
     """
     sys.path[:] = path
-    logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(log_format or logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=log_level, handlers=[handler])
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["MKL_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -142,7 +142,7 @@ def _is_input(path: Path, *, expected: bool) -> bool:
 
 @functools.cache  # once, however often a folder is looked through
 def _tell_closed(folder: str, why: str | None) -> None:
-    log.warning("%s is left out with all that is in it: %s", folder, why)
+    log.error("%s is left out with all that is in it: %s", folder, why)
 
 
 def _looked_into(root: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
