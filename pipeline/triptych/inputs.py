@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
+_RESULTS = frozenset({"index.html", "predictions.csv", "run.jsonl", "summary.json"})
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
     [
@@ -307,11 +308,19 @@ def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
     for source in found:
         key = (os.path.abspath(source.path), source.start_s, source.end_s)
         unique[key] = _with_labels_of(unique[key], source) if key in unique else source
-    sources = list(unique.values())
+    sources = [_beside_results(source) for source in unique.values()]
     for rename in (_with_parent, _with_hash):
         taken = Counter(s.relative for s in sources)
         sources = [rename(s) if taken[s.relative] > 1 else s for s in sources]
     return sources
+
+
+def _beside_results(source: Source) -> Source:
+    """Not where a run writes files of its own."""
+    first, *rest = source.relative.parts
+    if first.lower() not in _RESULTS:
+        return source
+    return replace(source, relative=PurePosixPath(f"{first}~", *rest))
 
 
 def _with_labels_of(first: Source, again: Source) -> Source:

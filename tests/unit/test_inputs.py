@@ -307,3 +307,13 @@ def test_a_folder_that_may_not_be_read_costs_no_other_file(
     assert "a.mp4" in [str(s.relative) for s in found]
     # Named in a warning, or its film listed, to fail with the reason.
     assert "shut" in caplog.text or "shut/b.mp4" in [str(s.relative) for s in found]
+
+
+def test_no_results_stand_where_a_run_writes_its_own_files(tmp_path: Path) -> None:
+    for name in ("index.html", "run.jsonl/a.mp4", "deep/summary.json", "Predictions.CSV"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"x")
+    found = find_sources([tmp_path / "in"], out=tmp_path / "out")
+    assert {str(s.relative) for s in found} == {
+        "index.html~", "run.jsonl~/a.mp4", "deep/summary.json", "Predictions.CSV~",
+    }  # fmt: skip
