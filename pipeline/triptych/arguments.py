@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,7 +106,6 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_cache(commands)
-    _add_decode(commands)
     for name, what in (
         ("doctor", "say what this machine has, and what to install for the rest"),
         ("models", "list extractors and weights: licence, size, whether present"),
@@ -300,25 +298,6 @@ def _add_cache(commands: Any) -> None:
                 "--tracks", metavar="LIST", help="such as image,audio (those the layout is for)"
             )
         action.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _add_decode(commands: Any) -> None:
-    what = "say which packets of a video have to be decoded for the frames that are sampled"
-    decode = commands.add_parser("decode", help=what, description=what)
-    decode.add_argument("file", metavar="FILE", help="a video")
-    decode.add_argument(
-        "--plan", action="store_true", required=True, help="count them, and decode nothing"
-    )
-    decode.add_argument("--fps", type=_rate, default=1.0, help="sampled frames a second (1)")
-    decode.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _rate(text: str) -> float:
-    """Frames a second."""
-    rate = float(text)
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
-    return rate
 
 
 def _command(

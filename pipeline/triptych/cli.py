@@ -40,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             "train": _train,
             "evaluate": _evaluate,
             "cache": _cache,
-            "decode": _decode,
             "doctor": _doctor,
             "models": _models,
         }
@@ -224,18 +223,6 @@ def _cache(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.writelines(f"{shown(line)}\n" for line in lines)
     return status
-
-
-def _decode(arguments: argparse.Namespace) -> int:
-    from triptych.decode import open_media
-
-    with open_media(arguments.file) as media:
-        plan = media.plan(fps=arguments.fps)
-    if arguments.json:
-        _print_json({"file": arguments.file, "fps": arguments.fps, **plan.facts()})
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in plan.lines())
-    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -42,7 +42,6 @@ def test_the_flags_that_scripts_rest_on() -> None:
         },
         "evaluate": {*COMMON, "--compare"},
         "cache": HELP,
-        "decode": {*HELP, "--fps", "--json", "--plan"},
         "doctor": {*HELP, "--json"},
         "models": {*HELP, "--json"},
     }  # fmt: skip

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import synth
 from command import COMMAND, LIGHT, clip, environment, rows_of, states_of, triptych
 from triptych import __version__
 from triptych.cli import main
@@ -304,30 +303,6 @@ def test_models_speak_to_people_and_to_programs(capsys: pytest.CaptureFixture[st
     assert "Apache-2.0" in capsys.readouterr().out
     assert main(["models", "--json"]) == 0
     assert {"extractor", "weights"} == {r["kind"] for r in json.loads(capsys.readouterr().out)}
-
-
-def test_the_decode_plan_speaks_to_people_and_to_programs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = synth.write(
-        tmp_path / "影片.mp4", times=synth.steady(4.0), codec="libx264", pixels="yuv420p",
-        options={"x264-params": "keyint=10:scenecut=0:bframes=0"},
-    )  # fmt: skip
-    assert main(["decode", str(path), "--plan", "--fps", "0.5", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["frames_wanted"] == 2 and facts["packets"] == 100
-    assert facts["packets_decoded"] + facts["packets_skipped"] == 100
-    # Frames 0 and 50 are the first ones of their groups of ten.
-    assert facts["reasons"] == {
-        "wanted": 2, "reference": 0, "group": 80, "tail": 18, "leading": 0, "spare": 0,
-    }  # fmt: skip
-    assert main(["decode", str(path), "--plan", "--fps", "0.5"]) == 0
-    told = capsys.readouterr().out
-    assert "2 packets decoded of 100" in told and "80 nothing of its group" in told
-    assert main(["decode", str(tmp_path / "none.mp4"), "--plan"]) == 2
-    for wrong in ("0", "-1", "nan", "inf"):
-        with pytest.raises(SystemExit):
-            main(["decode", str(path), "--plan", f"--fps={wrong}"])
 
 
 def test_an_error_of_ours_is_told_without_a_traceback(
