@@ -101,6 +101,12 @@ def rows_of(out: Path) -> dict[str, Row]:
     return {row["relative"]: row for row in rows}
 
 
+def a_row_is_written(out: Path) -> bool:
+    """Whether a run that is going on has finished a video."""
+    path = out / "run.jsonl"
+    return path.exists() and b"\n" in path.read_bytes()
+
+
 def states_of(out: Path) -> dict[str, str]:
     """How each video ended."""
     return {name: row["state"] for name, row in rows_of(out).items()}

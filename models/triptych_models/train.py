@@ -161,8 +161,10 @@ class _Trainer:
         self.own: dict[str, frozenset[str]] = {}
         if isinstance(model, Fusion):
             self.own = {m: own for m in model.norm if (own := model.weights_of(m))}
-        # Terms of a sum of numbers must agree on its size; labels are only made likelier.
-        self.apart = len(self.own) > 1 and self.loss != "mse"
+        # Terms of a sum of numbers must agree on its size; labels are only made likelier. And
+        # the labels of steps are learned by all modalities together, see `total_loss`.
+        by_step = any(e.step_target is not None for e in self.train)
+        self.apart = len(self.own) > 1 and self.loss != "mse" and not by_step
 
     def run(
         self, on_epoch: Callable[[dict[str, float]], None] | None, resume: Path | None

@@ -14,6 +14,7 @@ from command import (
     COMMAND,
     LIGHT,
     PATIENCE_S,
+    a_row_is_written,
     answers,
     environment,
     rows_of,
@@ -52,11 +53,6 @@ def clock(tmp_path: Path) -> tuple[dict[str, str], Path]:
     return env, flag
 
 
-def one_row_is_written(out: Path) -> bool:
-    path = out / "run.jsonl"
-    return path.exists() and b"\n" in path.read_bytes()
-
-
 def run_through(command: list[str], env: dict[str, str], *, code: int = 0) -> None:
     done = subprocess.run(
         command, env=env, capture_output=True, encoding="utf-8", timeout=PATIENCE_S, check=False
@@ -79,7 +75,7 @@ def test_a_clock_that_is_set_back_during_a_run_changes_nothing(
         run, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"
     ) as process:
         try:
-            until(lambda: one_row_is_written(out) or process.poll() is not None)
+            until(lambda: a_row_is_written(out) or process.poll() is not None)
             process.send_signal(signal.SIGSTOP)  # so that it is at work until all this is done
             assert process.poll() is None, "it ended before the clock was set back"
             flag.touch()

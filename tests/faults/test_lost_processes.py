@@ -15,6 +15,7 @@ import pytest
 from command import (
     LIGHT,
     PATIENCE_S,
+    a_row_is_written,
     answers,
     environment,
     rows_of,
@@ -39,11 +40,6 @@ def worker_on(process: subprocess.Popen[str], film: Path) -> psutil.Process | No
         except psutil.NoSuchProcess:
             continue
     return None
-
-
-def one_row_is_written(out: Path) -> bool:
-    path = out / "run.jsonl"
-    return path.exists() and path.read_bytes().count(b"\n") == 1
 
 
 def test_a_worker_that_is_killed_costs_nothing_but_time(
@@ -128,7 +124,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
     out = tmp_path / "out"
     run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
     with started(*run, cache=cold) as process:
-        until(lambda: one_row_is_written(out))
+        until(lambda: a_row_is_written(out))
         left = workers_of(process)
         process.kill()
         process.wait(PATIENCE_S)
@@ -152,7 +148,7 @@ def test_ctrl_c_is_130_and_the_same_command_goes_on(
     out = tmp_path / "out"
     run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
     with started(*run, cache=cold) as process:
-        until(lambda: one_row_is_written(out))
+        until(lambda: a_row_is_written(out))
         left = workers_of(process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
         said = process.communicate(timeout=PATIENCE_S)

@@ -13,6 +13,7 @@ from command import (
     COMMAND,
     LIGHT,
     PATIENCE_S,
+    a_row_is_written,
     analysis_of,
     answers,
     clip,
@@ -59,11 +60,6 @@ def mounted(
     )
 
 
-def one_row_is_written(out: Path) -> bool:
-    path = out / "run.jsonl"
-    return path.exists() and b"\n" in path.read_bytes()
-
-
 def test_two_runs_over_the_same_films_at_the_same_time(
     films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
 ) -> None:
@@ -95,7 +91,7 @@ def test_a_cache_that_is_deleted_during_a_run(
     out = tmp_path / "out"
     run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
     with started(*run, cache=cold) as process:
-        until(lambda: one_row_is_written(out))
+        until(lambda: a_row_is_written(out))
         before = set(cold.rglob("*.safetensors"))
         cold.rename(tmp_path / "away")  # at once: nothing new can come into it meanwhile
         shutil.rmtree(tmp_path / "away")

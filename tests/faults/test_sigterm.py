@@ -12,6 +12,7 @@ import pytest
 from command import (
     LIGHT,
     PATIENCE_S,
+    a_row_is_written,
     answers,
     rows_of,
     started,
@@ -25,11 +26,6 @@ from command import (
 pytestmark = pytest.mark.needs("embedded")
 
 
-def one_row_is_written(out: Path) -> bool:
-    path = out / "run.jsonl"
-    return path.exists() and path.read_bytes().count(b"\n") == 1
-
-
 @pytest.mark.parametrize("send", [os.kill, os.killpg])  # systemd tells the workers, too
 def test_sigterm_is_143_and_the_same_command_goes_on(
     films: Path,
@@ -41,7 +37,7 @@ def test_sigterm_is_143_and_the_same_command_goes_on(
     out = tmp_path / "out"
     run = ("run", films, "-o", out, "--workers", 1, *LIGHT)
     with started(*run, cache=cold) as process:
-        until(lambda: one_row_is_written(out))
+        until(lambda: a_row_is_written(out))
         left = workers_of(process)
         send(process.pid, signal.SIGTERM)
         said = process.communicate(timeout=PATIENCE_S)

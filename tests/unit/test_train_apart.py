@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,22 @@ def test_what_one_can_learn_does_not_rest_on_another() -> None:
     fit(model, train, task="single", modalities=MODALITIES, recipe=recipe)
     heard = [e.without(["image"]) for e in fresh]
     assert right(forward_all(model, heard), heard) > 0.85
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+def test_modalities_are_hidden_only_where_they_learn_together(by_step: bool) -> None:
+    """They do where steps have labels, whether or not anything is exchanged."""
+    train = clips(16, seed=1)
+    if by_step:
+        train = [replace(e, step_target=np.full(3, e.target)) for e in train]
+    losses = []
+    for hidden in (0.0, 0.9):
+        torch.manual_seed(0)
+        model = Fusion(WIDTHS, MODALITIES, outputs=2, depth=0, width=32)
+        recipe = Recipe(epochs=1, batch=8, modality_dropout=hidden)
+        found = fit(model, train, task="single", modalities=MODALITIES, recipe=recipe)
+        losses.append(found.epochs[0]["train_loss"])
+    assert (losses[0] != losses[1]) == by_step
 
 
 def test_each_has_the_weights_of_its_own_best_epoch(tmp_path: Path) -> None:
