@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _teller: ContextVar[Callable[[str], None] | None] = ContextVar("teller", default=None)
 _TELL_EVERY_S = 1.0  # of a stage that is come back to, as those of a decode are for each chunk
 _LOOK_EVERY_S = 0.5
+_READER = "triptych-news"
 _MOST_BYTES = 1 << 20  # of news that nobody has read
 
 
@@ -116,7 +117,7 @@ class News:
         self._listener = listener
         self._read = 0
         self._over = threading.Event()
-        self._reader = threading.Thread(target=self._in_turns, daemon=True)
+        self._reader = threading.Thread(target=self._in_turns, name=_READER, daemon=True)
 
     def __enter__(self) -> Self:
         with contextlib.suppress(OSError):
