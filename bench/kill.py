@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import itertools
 import json
 import os
 import random
@@ -144,13 +145,16 @@ def main() -> None:
         started(clips, Path(scratch) / "timed").wait()
         longest_s = time.monotonic() - began
         rounds: list[dict[str, Any]] = []
-        while len(rounds) < options.rounds:
-            folder = Path(scratch) / f"cycle-{len(rounds)}"
+        for number in itertools.count():
+            if len(rounds) >= options.rounds:
+                break
+            folder = Path(scratch) / f"cycle-{number}"
             left = options.rounds - len(rounds)
             shutil.copytree(prepared, folder / "cache")
             rounds += cycle(
                 clips, folder, expected=expected, longest_s=longest_s * 0.7, rounds=left
             )
+            shutil.rmtree(folder)
             sys.stderr.write(f"\r{len(rounds)} ")
     ends = [r["end"] for r in rounds if "end" in r]
     report = {

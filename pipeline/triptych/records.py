@@ -331,7 +331,7 @@ class Analysis:
     summary: Summary
     warnings: tuple[str, ...] = ()
     partial: bool = False  #: clearly less could be read than the container claims
-    frames_decoded: int = 0
+    frames_decoded: int = 0  #: on the way to it; 0 if all was in the store
     seconds: Mapping[str, float] = field(default_factory=dict)  #: stage -> time it took
     cached: tuple[str, ...] = ()  #: tracks that came from the store
     entries: Mapping[str, str] = field(

@@ -94,7 +94,7 @@ def analyze(
         summary=summary,
         warnings=(*found.warnings, *_unlabelled(prediction, tracks)),
         partial=found.partial,
-        frames_decoded=found.frames_decoded,
+        frames_decoded=found.job.frames_decoded,
         seconds=dict(found.watch),
         cached=tuple(found.job.cached),
         entries=dict(found.job.entries),

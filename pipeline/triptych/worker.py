@@ -66,7 +66,7 @@ def analyze_one(
         "warnings": warnings,
         "fresh": True,
         "decoded": decoded,
-        "frames_decoded": analysis.frames_decoded if decoded else 0,
+        "frames_decoded": analysis.frames_decoded,
         "from_cache": list(analysis.cached),
         "entries": dict(analysis.entries),
         "seconds": {k: round(v, 4) for k, v in (dict(analysis.seconds) | dict(watch)).items()},

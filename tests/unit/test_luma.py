@@ -71,7 +71,7 @@ def test_grey_pixels_are_those_of_a_full_decode_though_frames_are_skipped(
     clip = synth.numbered_film(tmp_path / "film.mp4", synth.steady(4.0), **H264)
     with open_media(clip.path) as media:
         found = list(media.stream(pictures=False, sound=False, dense_fps=dense_fps, dense_side=48))
-        assert media.report.frames_skippable > 0
+        assert media.report.plan.skipped > 0
         assert media.report.frames_sampled == 0
         assert media.report.end_s == pytest.approx(4.0, abs=0.01)
     with av.open(str(clip.path)) as container:
@@ -92,12 +92,12 @@ def test_grey_pixels_are_those_of_a_full_decode_though_frames_are_skipped(
 
 def test_only_frames_that_neither_wants_are_skipped(tmp_path: Path) -> None:
     clip = synth.numbered_film(tmp_path / "film.mp4", synth.steady(4.0), **H264)
-    skippable = []
+    skipped = []
     for dense_fps in (None, 5.0, 25.0):
         with open_media(clip.path) as media:
             list(media.stream(fps=1.0, dense_fps=dense_fps))
-            skippable.append(media.report.frames_skippable)
-    assert skippable[0] > skippable[1] > skippable[2] == 0
+            skipped.append(media.report.plan.skipped)
+    assert skipped[0] > skipped[1] > skipped[2] == 0
 
 
 def test_nobody_gets_them_unasked(tmp_path: Path) -> None:

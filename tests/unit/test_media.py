@@ -99,7 +99,7 @@ def test_threads_change_nothing(tmp_path: Path, threads: int) -> None:
     numbers = [synth.number_of(p) for c in chunks for p in c.rgb]
     assert numbers == sorted(set(numbers))
     skipped = len(clip.times) - media.report.frames_decoded
-    assert 0 <= skipped <= media.report.frames_skippable
+    assert 0 <= skipped <= media.report.plan.skipped
 
 
 def test_looking_at_the_info_first_changes_nothing(tmp_path: Path) -> None:

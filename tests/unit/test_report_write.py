@@ -125,7 +125,6 @@ GOLDEN = {
         "sha256",
         "media",
         "duration_s",
-        "frames_decoded",
         "partial",
     ],
     "config": ["decode", "extract", "predict", "report"],

@@ -1,82 +1,131 @@
-"""Which packets need not become frames: known before they are decoded, from packet times alone.
+"""Packets of pictures on their way to the decoder, less those that nobody needs.
 
-Most frames of a film are not wanted (24 of 25 at one a second), and in H.264 about half of those
-are not referred to by any other. A decoder that is told so skips them at next to no cost, and
-every frame that is wanted comes out bit for bit as in a full decode (tested).
+A decoder that was left out of some packets is emptied and begins anew at the next group of
+pictures; every frame that is wanted comes out bit for bit as in a full decode (tested).
 """
 
 from __future__ import annotations
 
-import bisect
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import av
+import av.error
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
-__all__ = ["LookAhead", "can_skip"]
+from triptych.decode.bitstream import HEAD_BYTES, PLAIN, Reader, reader_of
+from triptych.decode.picture import PictureStream
+from triptych.decode.plan import DecodePlan, Fact, Judged, Planner, Reason
 
-# Packets held before one is judged. H.264 reorders at most 16 frames, so the next frame in the
-# order of display is among them or was seen just before.
-_DEPTH = 20
+__all__ = ["Feeder", "fact_of", "facts_of", "mark_reader"]
+
+# Two fields, referred to or not, may be one frame in two packets or in one.
+_PROGRESSIVE = (0, 1)  # or not said
 
 
-def can_skip(stream: VideoStream) -> bool:
-    """Whether unwanted frames of this stream may be skipped without changing the others.
-
-    H.264 marks each frame that no other refers to. HEVC's mark holds within one temporal layer
-    only. Interlaced material may put two fields, referred to or not, into one frame.
-    """
+def mark_reader(stream: VideoStream) -> Reader | None:
+    """How to tell which packets of a stream are needed; None where all must be decoded."""
     context = stream.codec_context
-    return context.name == "h264" and int(context.field_order) in (0, 1)
+    if int(context.field_order) not in _PROGRESSIVE:
+        return None
+    # Elsewhere one packet may hold two pictures, and the next one none.
+    if context.name == "mpeg4" and not stream.container.format.name.startswith("mov"):
+        return None
+    return reader_of(context.name, extradata=bytes(context.extradata or b""))
 
 
-class LookAhead:
-    """Delays packets until it is known how long each one's frame stays on screen.
+def fact_of(packet: av.Packet[Any], read: Reader | None) -> Fact:
+    """What is known of a packet before it is decoded."""
+    pts, tick = packet.pts, packet.time_base
+    mark = read(bytes(memoryview(packet)[:HEAD_BYTES])) if read and packet.size else PLAIN
+    if mark.entry and not packet.is_keyframe:
+        mark = PLAIN
+    return Fact(
+        pts_s=float(pts * tick) if pts is not None and tick else None,
+        length_s=float((packet.duration or 0) * tick) if tick else 0.0,
+        mark=mark,
+        shown=not packet.is_discard,
+        needed=read is None or packet.is_corrupt or packet.has_sidedata("new_extradata"),
+        size=packet.size,
+    )
 
-    >>> from types import SimpleNamespace as P
-    >>> ahead = LookAhead()
-    >>> packets = [P(pts=t, time_base=1) for t in (0, 3, 1, 2)]
-    >>> [(p.pts, end) for q in packets for p, end in ahead.feed(q)]
-    []
-    >>> [(p.pts, end) for p, end in ahead.rest()]
-    [(0, 1.0), (3, None), (1, 2.0), (2, 3.0)]
-    """
 
-    def __init__(self) -> None:
-        self._waiting: deque[Any] = deque()
-        self._passed: deque[float] = deque(maxlen=_DEPTH)
-        self._times: list[float] = []  # of both, sorted
-        self._timeless = False
+def facts_of(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
+    """The same for all packets of a stream, up to the first place that cannot be read."""
+    read = mark_reader(stream)
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield fact_of(packet, read)
+    except (EOFError, av.error.FFmpegError):
+        return
 
-    def feed(self, packet: Any) -> Iterator[tuple[Any, float | None]]:
-        """Take a packet in; give those that are ready, each with the end of its frame's time.
 
-        The end is None where it cannot be known: such a packet must be decoded.
-        """
-        if packet.pts is None or not packet.time_base:
-            self._timeless = True  # from here on nothing about the order of display is certain
+class Feeder:
+    """Between the demuxer and the decoder of pictures."""
+
+    def __init__(self, stream: VideoStream, read: Reader, picture: PictureStream) -> None:
+        self.unread = 0  #: packets that the decoder was never given
+        self.damaged = False  #: what hides damage depends on all frames: pass over none
+        self._stream, self._read, self._picture = stream, read, picture
+        self._planner = Planner(picture.wants)
+        self._empty = True  # the decoder holds nothing of earlier packets
+        self._reasons: Counter[Reason] = Counter()
+        self._lost = False  # it missed packets that those up to the next group may need
+        self._anew = False  # it began with this group
+
+    @property
+    def plan(self) -> DecodePlan:
+        """What was planned so far."""
+        return DecodePlan(reasons=dict(self._reasons))
+
+    def feed(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+        """Packets to decode now, in order; each must be decoded before the next is asked for."""
+        for judged in self._planner.feed(packet, fact_of(packet, self._read)):
+            yield from self._given(judged)
+
+    def rest(self) -> Iterator[av.Packet[Any]]:
+        """The same at the end of the film."""
+        for judged in self._planner.rest():
+            yield from self._given(judged)
+
+    def _given(self, judged: Judged) -> Iterator[av.Packet[Any]]:
+        packet, reason, context = judged.item, judged.reason, self._stream.codec_context
+        self._reasons[reason] += 1
+        if judged.opens:
+            self._anew, self._lost = self._lost, False
+        pass_over = not reason.decoded and not self.damaged and self._picture.certain
+        if self._lost or (pass_over and reason in (Reason.GROUP, Reason.TAIL)):
+            if not self._empty:
+                yield self._drain(packet)
+                context.flush_buffers()
+                self._empty = True
+            self._lost = True
+            self._leave(judged)
+        elif reason is Reason.LEADING and (pass_over or self._anew):
+            self._leave(judged)
         else:
-            bisect.insort(self._times, float(packet.pts * packet.time_base))
-        self._waiting.append(packet)
-        if self._timeless:
-            yield from self.rest()
-        elif len(self._waiting) > _DEPTH:
-            yield self._judged()
+            skip = pass_over and reason is Reason.SPARE
+            context.skip_frame = "NONREF" if skip else "DEFAULT"
+            if skip:
+                self._pass_over(judged)
+            self._empty = False
+            yield packet
 
-    def rest(self) -> Iterator[tuple[Any, float | None]]:
-        """What is still held."""
-        while self._waiting:
-            yield self._judged()
+    def _drain(self, like: av.Packet[Any]) -> av.Packet[Any]:
+        """A packet that makes the decoder give up the frames that it holds back."""
+        self._stream.codec_context.skip_frame = "DEFAULT"
+        drain: av.Packet[Any] = av.Packet()
+        drain.stream, drain.time_base = self._stream, like.time_base
+        return drain
 
-    def _judged(self) -> tuple[Any, float | None]:
-        packet = self._waiting.popleft()
-        if self._timeless:
-            return packet, None
-        begin = float(packet.pts * packet.time_base)
-        after = bisect.bisect_right(self._times, begin)
-        end = self._times[after] if after < len(self._times) else None
-        if len(self._passed) == _DEPTH:
-            del self._times[bisect.bisect_left(self._times, self._passed[0])]
-        self._passed.append(begin)
-        return packet, end
+    def _leave(self, judged: Judged) -> None:
+        self.unread += 1
+        self._pass_over(judged)
+
+    def _pass_over(self, judged: Judged) -> None:
+        fact = judged.fact
+        if fact.shown and fact.pts_s is not None and judged.end_s is not None:
+            self._picture.pass_over(fact.pts_s, fact.length_s)

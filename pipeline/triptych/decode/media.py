@@ -13,10 +13,14 @@ import av
 import av.error
 from av.container import InputContainer
 from av.stream import Stream
+from av.video.stream import VideoStream
 
+from triptych.decode.ahead import facts_of
 from triptych.decode.container import Streams, choose_streams, describe, open_container, remarks
 from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
+from triptych.decode.plan import DecodePlan, plan
+from triptych.decode.sampling import Sampler
 from triptych.errors import DecodeError
 from triptych.records import Frames, Luma, MediaInfo
 
@@ -132,14 +136,15 @@ class Media:
         start_s: float | None = None,
         end_s: float | None = None,
         max_duration_s: float = float("inf"),
+        every_frame: bool = False,
     ) -> Iterator[Chunk]:
         """Decode once; yield what is found in the order in which it is stored.
 
         Frames come at `fps` by presentation time, scaled so that the short side has
         `short_side` pixels (never enlarged), upright; sound as mono at 16 kHz in chunks of
         10 s, each followed by the log-mel columns it completes; cues one by one. With
-        `dense_fps`, small grey frames come too; then most frames must be decoded, of which
-        those that no other refers to are else skipped.
+        `dense_fps`, small grey frames come too. Frames that neither wants and no wanted one
+        is predicted from are not decoded, where the codec is known well enough.
 
         Args:
             fps: sampled frames a second.
@@ -150,6 +155,7 @@ class Media:
             start_s: begin here, in seconds on the container's clock.
             end_s: stop before this time.
             max_duration_s: stop, with a warning, after this much of the file.
+            every_frame: decode also what nobody needs; what comes out is the same, later.
 
         Raises:
             DecodeError: nothing at all could be decoded.
@@ -187,11 +193,45 @@ class Media:
             start_s=begin,
             end_s=stop,
             turned=self._turned,
+            every_frame=every_frame,
         )
         if start_s is not None and start_s > self._info.start_s:
             self._container.seek(int(start_s * av.time_base), backward=True, any_frame=False)
         yield from run.chunks(wanted)
         self._conclude(run, wanted, begin, min(stop, begin + self._claimed(begin)), limit)
+
+    def plan(
+        self,
+        *,
+        fps: float = 1.0,
+        dense_fps: float | None = None,
+        start_s: float | None = None,
+        end_s: float = float("inf"),
+    ) -> DecodePlan:
+        """Which packets of the pictures `stream` would decode: a look at their headers alone.
+
+        Until the first frame has come out of the decoder `stream` leaves out nothing, so that it
+        decodes a few more.
+
+        Args:
+            fps: sampled frames a second.
+            dense_fps: grey frames a second, None for none of them.
+            start_s: the window begins here.
+            end_s: the window ends before this time.
+        """
+        if self.streams.video is None:
+            return DecodePlan()
+        begin = self._info.start_s if start_s is None else start_s
+        samplers = [Sampler(fps=rate, start_s=begin) for rate in (fps, dense_fps) if rate]
+        with open_container(self.path) as probe:
+            stream = probe.streams[self._video_index]
+            assert isinstance(stream, VideoStream)
+            return plan(
+                facts_of(probe, stream),
+                wants=lambda pts_s, until_s: (
+                    pts_s < end_s and any(s.may_want(pts_s, until_s) for s in samplers)
+                ),
+            )
 
     def _claimed(self, begin: float) -> float:
         duration = self._info.duration_s

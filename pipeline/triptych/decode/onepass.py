@@ -13,11 +13,12 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Stream
 
-from triptych.decode.ahead import LookAhead, can_skip
+from triptych.decode.ahead import Feeder, mark_reader
 from triptych.decode.container import Streams, pixel_aspect
 from triptych.decode.cues import CueReader
 from triptych.decode.lane import Lane, Pictures
 from triptych.decode.picture import PictureStream
+from triptych.decode.plan import DecodePlan
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
 from triptych.errors import ResourceError
@@ -39,9 +40,10 @@ _MAX_ERRORS = 1000  # broken packets in a row are one broken file
 class DecodeReport:
     """What one pass over a file found."""
 
-    frames_decoded: int = 0
+    frames_decoded: int = 0  #: that the decoder gave out, which depends on its threads
     frames_sampled: int = 0
-    frames_skippable: int = 0  #: that were not wanted; decoded only if others refer to them
+    plan: DecodePlan = field(default_factory=DecodePlan)  #: empty where all must be decoded
+    packets_unread: int = 0  #: of pictures, that no decoder was given
     errors: int = 0  #: packets that could not be decoded
     end_s: float = 0.0  #: time up to which something was decoded
     partial: bool = False  #: clearly less was read than the container claims
@@ -64,6 +66,7 @@ class OnePass:
         start_s: float,
         end_s: float,
         turned: Callable[[int], None],
+        every_frame: bool = False,
     ) -> None:
         self.container, self.report = container, report
         self.start_s, self.stop_s = start_s, end_s
@@ -75,7 +78,8 @@ class OnePass:
             for kind, (fps, short_side) in rates.items()
         ]
         self._picture = PictureStream(lanes, end_s=end_s, turned=turned)
-        self._ahead = LookAhead() if video is not None and can_skip(video) else None
+        read = mark_reader(video) if video is not None and lanes and not every_frame else None
+        self._feeder = Feeder(video, read, self._picture) if video is not None and read else None
         self._sound = MonoStream(rate_hz=RATE_HZ)
         self._log_mel = LogMel()
         self._cues = {
@@ -144,26 +148,20 @@ class OnePass:
 
     def _in_turn(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
         """Packets to decode now; those of pictures are held until it is known who wants them."""
-        if self._ahead is None or packet.stream.type != "video":
+        feeder = self._feeder
+        if feeder is None or packet.stream.type != "video":
             yield packet
             return
         flush = packet.dts is None and packet.size == 0
-        for ready, end_s in self._ahead.rest() if flush else self._ahead.feed(packet):
-            skip = end_s is not None and self._may_skip(ready, end_s)
-            ready.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
-            self.report.frames_skippable += skip
+        for ready in feeder.rest() if flush else feeder.feed(packet):
             yield ready
+            feeder.damaged = self.report.errors > 0
+            if packet.stream.index in self._past:
+                break
+        self.report.plan = feeder.plan
+        self.report.packets_unread = feeder.unread
         if flush:
             yield packet
-
-    def _may_skip(self, packet: av.Packet[Any], end_s: float) -> bool:
-        if packet.is_discard:  # outside the edit list: never on screen
-            return False
-        if self.report.errors:  # what hides damage depends on all frames
-            return False
-        tick = packet.time_base
-        length_s = float((packet.duration or 0) * tick)
-        return self._picture.may_skip(float((packet.pts or 0) * tick), end_s, length_s)
 
     def _decode(self, packet: av.Packet[Any]) -> Iterator[Chunk]:
         kind, index = packet.stream.type, packet.stream.index

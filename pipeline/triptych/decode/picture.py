@@ -11,6 +11,8 @@ from triptych.decode.lane import Lane, Pictures
 
 __all__ = ["PictureStream"]
 
+_STEP_S = 0.04  # length of the only frame of a film that does not say how long it lasts
+
 
 class PictureStream:
     """Puts frames in the order of their times before its lanes, which choose among them.
@@ -23,14 +25,23 @@ class PictureStream:
         self, lanes: Sequence[Lane], *, end_s: float, turned: Callable[[int], None]
     ) -> None:
         self.past = False  #: a frame at or after the end was seen
-        self.end_s = 0.0  #: end of the last frame in the order of display
-        self._last_s = float("-inf")  # when that frame appears
+        # Of the frames that came or were passed over, in the order of display: when the last
+        # and the one before it appear, and how long the last stays if that is known.
+        self._last_s = self._before_s = float("-inf")
+        self._stays_s = 0.0
         self._lanes, self._stop_s = lanes, end_s
         self._turned: Callable[[int], None] | None = turned
         self._clock = Clock()
         self._held: av.VideoFrame | None = None
         self._held_s = float("-inf")
-        self._step_s = 0.04  # length of the latest frame, for frames that have none
+
+    @property
+    def end_s(self) -> float:
+        """End of the last frame in the order of display."""
+        if self._last_s == float("-inf"):
+            return 0.0
+        step_s = self._last_s - self._before_s if self._before_s > float("-inf") else _STEP_S
+        return min(self._last_s + (self._stays_s or step_s), self._stop_s)
 
     def complaints(self) -> Iterator[str]:
         """Oddities in the frames' times."""
@@ -39,20 +50,26 @@ class PictureStream:
         if self._clock.timeless:
             yield f"{self._clock.timeless} frames without a time were placed after the one before"
 
-    def may_skip(self, pts_s: float, end_s: float, length_s: float) -> bool:
-        """Whether the frame on screen from `pts_s` to `end_s` is certainly not wanted.
+    @property
+    def certain(self) -> bool:
+        """Whether what is wanted can be told from the times of packets.
+
+        Until a frame came none is passed over: the first stands for all earlier times.
+        """
+        return self._held is not None and not self._clock.doubtful
+
+    def wants(self, pts_s: float, end_s: float) -> bool:
+        """Whether a frame on screen from `pts_s` to `end_s` could be wanted."""
+        return pts_s >= self._stop_s or any(lane.may_want(pts_s, end_s) for lane in self._lanes)
+
+    def pass_over(self, pts_s: float, length_s: float) -> None:
+        """Note a frame that is not wanted and may never come.
 
         Args:
             pts_s: when it appears.
-            end_s: when the next one does.
             length_s: how long the container says that it lasts, 0 if it does not say.
         """
-        if self._clock.doubtful or pts_s >= self._stop_s:
-            return False
-        if any(lane.may_want(pts_s, end_s) for lane in self._lanes):
-            return False
-        self._note_end(pts_s, min(end_s, pts_s + length_s) if length_s else end_s)
-        return True
+        self._note(pts_s, length_s)
 
     def feed(self, frame: av.VideoFrame) -> list[Pictures]:
         """Batches of sampled frames that are full."""
@@ -67,17 +84,16 @@ class PictureStream:
         if self._turned is not None:
             self._turned(frame.rotation)
             self._turned = None
-        if frame.duration and frame.time_base:
-            self._step_s = float(frame.duration * frame.time_base)
-        elif self._held is not None:
-            self._step_s = pts_s - self._held_s
         self._held, self._held_s = frame, pts_s
-        self._note_end(pts_s, pts_s + self._step_s)
+        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
+        self._note(pts_s, float(length))
         return batches
 
-    def _note_end(self, pts_s: float, end_s: float) -> None:
-        if pts_s >= self._last_s:
-            self._last_s, self.end_s = pts_s, min(end_s, self._stop_s)
+    def _note(self, pts_s: float, stays_s: float) -> None:
+        if pts_s > self._last_s:
+            self._before_s, self._last_s, self._stays_s = self._last_s, pts_s, stays_s
+        elif pts_s < self._last_s:
+            self._before_s = max(self._before_s, pts_s)
 
     def finish(self) -> Iterator[Pictures]:
         """The frames that are left, the last of the film among them if it is wanted."""

@@ -11,6 +11,7 @@ __all__ = ["Sampler", "nearest_frames"]
 # Times are sums of rationals rounded to doubles; a frame that starts within a microsecond of
 # the wanted time is the frame on screen then.
 _TOLERANCE_S = 1e-6
+_ROUNDING_S = 1e-8  # of doubles, for any film that fits on a disk
 
 
 def nearest_frames(pts_s: Times, wanted_s: Times) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -61,14 +62,13 @@ class Sampler:
         return True
 
     def may_want(self, pts_s: float, end_s: float) -> bool:
-        """Whether a frame on screen from `pts_s` to `end_s` could still be wanted.
+        """Whether a wanted time lies in [pts_s, end_s), or so near that rounding decides.
 
-        Until the first frame is taken every one could: it stands for all earlier times.
+        Unlike `wants` it looks at no other frame.
         """
-        if self._next == 0:
-            return True
-        index = int(np.ceil((pts_s - self._start_s - 2 * _TOLERANCE_S) * self._fps))
-        return self._time(max(index, 0)) - 2 * _TOLERANCE_S < end_s
+        first = pts_s - _TOLERANCE_S - _ROUNDING_S
+        index = max(int(np.ceil((first - self._start_s) * self._fps)), 0)
+        return self._time(index) + _TOLERANCE_S < end_s + _ROUNDING_S
 
     def _time(self, index: int) -> float:
         return self._start_s + index / self._fps

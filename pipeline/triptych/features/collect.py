@@ -34,7 +34,6 @@ class Collected:
     tracks: Mapping[str, FeatureTrack]  #: by name, the sentences' track among them
     thumbnails: Thumbnails
     partial: bool
-    frames_decoded: int
     noted: tuple[str, ...]  #: what decoding had to say; later warnings stand in the job
 
     @property
@@ -111,7 +110,6 @@ def collect(
         tracks=tracks,
         thumbnails=job.found["thumbnails"],
         partial=note["partial"],
-        frames_decoded=note["frames_decoded"],
         noted=tuple(note["warnings"]),
     )
 

@@ -44,6 +44,7 @@ class Job:
     entries: dict[str, str] = field(default_factory=dict)  #: what was found or made -> its key
     warnings: list[str] = field(default_factory=list)
     threads: int = 1
+    frames_decoded: int = 0  #: in this pass; 0 if all came from the store
 
     def key(self, name: str, recipe: Mapping[str, Any]) -> str:
         """Store key of what `name` makes of this file."""
@@ -183,6 +184,7 @@ def _decode(
             made["media"] = _note(media)
         if silent:
             made["asr"] = ()
+        job.frames_decoded = media.report.frames_decoded
     if needs_asr and "asr" not in made and not made.get("cues"):
         with _open(job) as again:
             hearing = {"asr": _recognizer(job)}
@@ -198,7 +200,6 @@ def _note(media: Media) -> dict[str, Any]:
     return {
         "info": dataclasses.asdict(media.info),
         "end_s": report.end_s,
-        "frames_decoded": report.frames_decoded,
         "frames_sampled": report.frames_sampled,
         "partial": report.partial,
         "warnings": report.warnings,

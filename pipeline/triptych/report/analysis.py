@@ -125,7 +125,6 @@ def _source(analysis: Analysis, source: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": analysis.digest,
         "media": media,
         "duration_s": analysis.duration_s,
-        "frames_decoded": analysis.frames_decoded,
         "partial": analysis.partial,
     }
 
