@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from triptych.decode.lane import scaled_size
-from triptych.decode.sampling import Sampler, nearest_frames
+from triptych.decode.sampler import Sampler
+from triptych.decode.sampling import nearest_frames
 
 TOLERANCE_S = 1e-6  # a frame that begins this much late is still on screen
 

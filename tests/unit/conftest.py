@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from encodes import Encoded, film
 from exported import Finished, ran_over_films
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
+    """A film by its name in `encodes.CLIPS` and its times; each is encoded once."""
+
+    @functools.cache
+    def made(name: str, times: tuple[float, ...]) -> Path:
+        return film(tmp_path_factory.mktemp(name), name, times)
+
+    return lambda name, times: made(name, tuple(times))
 
 
 @pytest.fixture(scope="session")

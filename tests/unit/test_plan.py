@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from av.video.reformatter import Interpolation, VideoReformatter
 
 import synth
+from encodes import CLIPS, Encoded, moving
 from triptych.decode import open_media
 from triptych.decode.bitstream import Entry, Mark
 from triptych.decode.media import DecodeReport
@@ -23,68 +23,6 @@ from triptych.records import Cue, Frames, Luma, Sound, Spectrogram
 
 KEY, OPEN = Mark(entry=Entry.CLOSED), Mark(entry=Entry.OPEN)
 SPARE = Mark(spare=True)
-
-# codec, pixels, ending, options; and whether anything is left out
-CLIPS: dict[str, tuple[str, str, str, dict[str, str], bool]] = {
-    "h264": ("libx264", "yuv420p", "mp4", {"g": "12"}, True),
-    "h264-pyramid": ("libx264", "yuv420p", "mkv", {"g": "30", "x264-params": "bframes=8"}, True),
-    "h264-open": ("libx264", "yuv420p", "mp4", {"x264-params": "open-gop=1:keyint=12"}, True),
-    "h264-refresh": (
-        "libx264",
-        "yuv420p",
-        "mkv",
-        {"x264-params": "intra-refresh=1:keyint=12:bframes=0"},
-        True,  # the end of the film alone
-    ),
-    "h264-no-b": ("libx264", "yuv420p", "mp4", {"g": "12", "bf": "0"}, True),
-    "h264-ts": ("libx264", "yuv420p", "ts", {"g": "12"}, True),
-    "h264-long": ("libx264", "yuv420p", "mp4", {"g": "1000"}, True),
-    "hevc-open": ("libx265", "yuv420p", "mp4", {"x265-params": "keyint=12:min-keyint=12:log-level=none"}, True),
-    "hevc-closed": ("libx265", "yuv420p10le", "mkv", {"x265-params": "open-gop=0:keyint=12:log-level=none"}, True),
-    "hevc-layers": ("libx265", "yuv420p", "mp4", {"x265-params": "temporal-layers=3:keyint=24:log-level=none"}, True),
-    "hevc-ts": ("libx265", "yuv420p", "ts", {"x265-params": "keyint=12:log-level=none"}, True),
-    "mpeg4": ("mpeg4", "yuv420p", "mp4", {"g": "12"}, True),
-    "mpeg4-b": ("mpeg4", "yuv420p", "mp4", {"g": "12", "bf": "2"}, True),
-    "mpeg4-avi": ("mpeg4", "yuv420p", "avi", {"g": "12", "bf": "2"}, False),
-    "mpeg2-open": ("mpeg2video", "yuv420p", "ts", {"g": "12", "bf": "2"}, True),
-    "mpeg2-closed": ("mpeg2video", "yuv420p", "mpg", {"g": "12", "bf": "2", "flags": "+cgop", "sc_threshold": "1000000000"}, True),
-    "mpeg1": ("mpeg1video", "yuv420p", "mkv", {"g": "12", "bf": "2"}, True),
-    "vp8": ("libvpx", "yuv420p", "webm", {"g": "12", "auto-alt-ref": "1", "deadline": "realtime"}, True),
-    "vp9": ("libvpx-vp9", "yuv420p", "webm", {"g": "12", "deadline": "realtime", "cpu-used": "8"}, True),
-    "vp9-444": ("libvpx-vp9", "yuv444p", "mp4", {"g": "12", "deadline": "realtime", "cpu-used": "8"}, True),
-    "av1": ("libsvtav1", "yuv420p", "mkv", {"g": "12", "preset": "12"}, True),
-    "mjpeg": ("mjpeg", "yuvj420p", "mkv", {}, True),
-    "prores": ("prores_ks", "yuv422p10le", "mov", {}, True),
-    "ffv1": ("ffv1", "bgr0", "mkv", {}, False),
-}  # fmt: skip
-
-
-def moving(index: int) -> np.ndarray:
-    """A picture that no other looks like, and that can be predicted from its neighbours."""
-    return np.roll(synth.textured(index // 17, (128, 96)), 3 * index, axis=1)
-
-
-def film(folder: Path, name: str, times: tuple[float, ...]) -> Path:
-    codec, pixels, ending, options, _ = CLIPS[name]
-    path = folder / f"film.{ending}"
-    if codec.startswith("mpeg") and codec.endswith("video"):
-        return mpeg_film(path, times, codec=codec, options=options)
-    return synth.write(
-        path, times=times, picture=moving, codec=codec, pixels=pixels, options=options
-    )
-
-
-def mpeg_film(path: Path, times: tuple[float, ...], *, codec: str, options: Any) -> Path:
-    """MPEG-1 and MPEG-2 know few rates: one frame at each of its ticks that has a time."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for index, tick in enumerate(sorted({round(25 * time) for time in times})):
-            frame = av.VideoFrame.from_ndarray(moving(index), "rgb24")
-            frame.pts, frame.time_base = tick, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return path
 
 
 def digests(
@@ -103,9 +41,9 @@ def digests(
 
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("swinging", [False, True])
-def test_frames_are_those_of_a_full_decode(tmp_path: Path, name: str, swinging: bool) -> None:
+def test_frames_are_those_of_a_full_decode(encoded: Encoded, name: str, swinging: bool) -> None:
     steady = synth.steady(6.0, 25, 8.36)
-    path = film(tmp_path, name, synth.swinging(8.36) if swinging else steady)
+    path = encoded(name, synth.swinging(8.36) if swinging else steady)
     left_out = 0
     for options in ({"fps": 2 / 3}, {"fps": 7.0}, {"fps": 0.3, "dense_fps": 1.9}):
         whole, all_read = digests(path, every_frame=True, **options)
@@ -121,8 +59,8 @@ def test_frames_are_those_of_a_full_decode(tmp_path: Path, name: str, swinging: 
 
 
 @pytest.mark.parametrize("name", ["h264", "hevc-open", "mpeg2-open", "vp9"])
-def test_windows_are_those_of_a_full_decode(tmp_path: Path, name: str) -> None:
-    path = film(tmp_path, name, synth.steady(6.0, 25, 2.0))
+def test_windows_are_those_of_a_full_decode(encoded: Encoded, name: str) -> None:
+    path = encoded(name, synth.steady(6.0, 25, 2.0))
     for start_s, end_s in ((3.3, 5.1), (2.0, 2.4), (6.9, 50.0), (2.0, 2.04)):
         options = {"fps": 2.5, "start_s": start_s, "end_s": end_s}
         whole, all_read = digests(path, every_frame=True, **options)
@@ -133,8 +71,8 @@ def test_windows_are_those_of_a_full_decode(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["h264", "h264-pyramid", "hevc-open", "vp9", "mpeg4-b"])
 @pytest.mark.parametrize("seconds", [0.2, 6.0])
-def test_threads_change_nothing(tmp_path: Path, name: str, seconds: float) -> None:
-    path = film(tmp_path, name, synth.steady(seconds))
+def test_threads_change_nothing(encoded: Encoded, name: str, seconds: float) -> None:
+    path = encoded(name, synth.steady(seconds))
     whole, _ = digests(path, every_frame=True, fps=0.7)
     kept = []
     for threads in (1, 2, 4):
@@ -159,8 +97,8 @@ def test_sound_and_words_are_read_in_the_same_pass(tmp_path: Path) -> None:
     np.testing.assert_array_equal(*waves)
 
 
-def test_the_plan_says_what_the_pass_does(tmp_path: Path) -> None:
-    path = film(tmp_path, "h264-no-b", synth.steady(10.0))
+def test_the_plan_says_what_the_pass_does(encoded: Encoded) -> None:
+    path = encoded("h264-no-b", synth.steady(10.0))
     with open_media(path) as media:
         told = media.plan(fps=0.5)
         list(media.stream(fps=0.5))
@@ -170,8 +108,8 @@ def test_the_plan_says_what_the_pass_does(tmp_path: Path) -> None:
     assert sum(told.reasons.values()) - told.decoded >= media.report.packets_unread > 150
 
 
-def test_what_is_not_known_to_be_safe_is_decoded_whole(tmp_path: Path) -> None:
-    path = film(tmp_path, "ffv1", synth.steady(2.0))
+def test_what_is_not_known_to_be_safe_is_decoded_whole(tmp_path: Path, encoded: Encoded) -> None:
+    path = encoded("ffv1", synth.steady(2.0))
     with open_media(path) as media:
         told = media.plan(fps=1.0)
     assert told.packets == told.decoded == 50 and told.wanted == 2

@@ -11,7 +11,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 import synth
 from triptych.decode import open_media
-from triptych.decode.sampling import Sampler, nearest_frames
+from triptych.decode.sampler import Sampler
+from triptych.decode.sampling import nearest_frames
 from triptych.records import Frames
 
 

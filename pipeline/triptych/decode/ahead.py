@@ -6,6 +6,7 @@ pictures; every frame that is wanted comes out bit for bit as in a full decode (
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -16,10 +17,12 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from triptych.decode.bitstream import HEAD_BYTES, PLAIN, Reader, reader_of
+from triptych.decode.clock import STEP_S
 from triptych.decode.picture import PictureStream
 from triptych.decode.plan import DecodePlan, Fact, Judged, Planner, Reason
+from triptych.decode.sampling import Film
 
-__all__ = ["Feeder", "fact_of", "facts_of", "mark_reader"]
+__all__ = ["Feeder", "fact_of", "facts_of", "film_of", "mark_reader"]
 
 # Two fields, referred to or not, may be one frame in two packets or in one.
 _PROGRESSIVE = (0, 1)  # or not said
@@ -42,9 +45,11 @@ def fact_of(packet: av.Packet[Any], read: Reader | None) -> Fact:
     mark = read(bytes(memoryview(packet)[:HEAD_BYTES])) if read and packet.size else PLAIN
     if mark.entry and not packet.is_keyframe:
         mark = PLAIN
+    # The same doubles as Fraction arithmetic gives, at a tenth of its cost.
+    over, under = (tick.numerator, tick.denominator) if tick else (0, 1)
     return Fact(
-        pts_s=float(pts * tick) if pts is not None and tick else None,
-        length_s=float((packet.duration or 0) * tick) if tick else 0.0,
+        pts_s=pts * over / under if pts is not None and tick else None,
+        length_s=(packet.duration or 0) * over / under,
         mark=mark,
         shown=not packet.is_discard,
         needed=read is None or packet.is_corrupt or packet.has_sidedata("new_extradata"),
@@ -55,10 +60,65 @@ def fact_of(packet: av.Packet[Any], read: Reader | None) -> Fact:
 def facts_of(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
     """The same for all packets of a stream, up to the first place that cannot be read."""
     read = mark_reader(stream)
+    for packet in _packets(container, stream):
+        yield fact_of(packet, read)
+
+
+def film_of(
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    start_s: float,
+    stop_s: float,
+    origin_s: float,
+) -> Film:
+    """When the pictures of a window begin and end, and which are key frames.
+
+    Args:
+        container: from which packets are read on from where it stands.
+        stream: the pictures.
+        start_s: the window begins here.
+        stop_s: and ends before this time.
+        origin_s: where players say 0:00.
+    """
+    first_s, before_s, last_s, stays_s = math.inf, -math.inf, -math.inf, 0.0
+    keys_s: set[float] = set()
+    for packet in _packets(container, stream):
+        ticks = packet.dts if packet.pts is None else packet.pts
+        tick = packet.time_base
+        time_s = last_s + STEP_S if last_s > -math.inf else 0.0
+        if ticks is not None and tick:
+            time_s = ticks * tick.numerator / tick.denominator
+        if packet.dts is not None and tick and float(packet.dts * tick) >= stop_s:
+            break  # no picture is shown before it is decoded
+        if packet.is_discard or time_s >= stop_s:
+            continue
+        length_s = float((packet.duration or 0) * tick) if tick else 0.0
+        first_s = min(first_s, time_s)
+        if time_s > last_s:
+            before_s, last_s, stays_s = last_s, time_s, length_s
+        elif time_s < last_s:
+            before_s = max(before_s, time_s)
+        if packet.is_keyframe:
+            keys_s.add(time_s)
+    if first_s == math.inf:
+        return Film(start_s=start_s, end_s=start_s, origin_s=origin_s)
+    end_s = last_s + (stays_s or (last_s - before_s if before_s > -math.inf else STEP_S))
+    first_s = max(first_s, start_s)
+    return Film(
+        start_s=first_s,
+        end_s=max(first_s, min(end_s, stop_s)),
+        origin_s=origin_s,
+        keys_s=tuple(sorted(keys_s)),
+    )
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[Any]]:
+    """All up to the first place that cannot be read."""
     try:
         for packet in container.demux(stream):
             if packet.size:
-                yield fact_of(packet, read)
+                yield packet
     except (EOFError, av.error.FFmpegError):
         return
 
@@ -70,7 +130,7 @@ class Feeder:
         self.unread = 0  #: packets that the decoder was never given
         self.damaged = False  #: what hides damage depends on all frames: pass over none
         self._stream, self._read, self._picture = stream, read, picture
-        self._planner = Planner(picture.wants)
+        self._planner = Planner(picture.wants, snap=picture.snap)
         self._empty = True  # the decoder holds nothing of earlier packets
         self._reasons: Counter[Reason] = Counter()
         self._lost = False  # it missed packets that those up to the next group may need
@@ -127,5 +187,5 @@ class Feeder:
 
     def _pass_over(self, judged: Judged) -> None:
         fact = judged.fact
-        if fact.shown and fact.pts_s is not None and judged.end_s is not None:
+        if fact.shown and fact.pts_s is not None:
             self._picture.pass_over(fact.pts_s, fact.length_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["Clock"]
+__all__ = ["STEP_S", "Clock"]
 
-_FIRST_STEP_S = 0.04  # length of a frame while no other is known
+STEP_S = 0.04  # length of a frame while no other is known
 _LONGEST_STEP_S = 1.0
 
 
@@ -22,7 +22,7 @@ class Clock:
     def __init__(self) -> None:
         self.unordered = 0  #: frames whose time is not after the one before
         self.timeless = 0  #: frames without any time, placed after the one before
-        self._last_s, self._step_s = -math.inf, _FIRST_STEP_S
+        self._last_s, self._step_s = -math.inf, STEP_S
         self._ticks = {"pts": -math.inf, "dts": -math.inf}
         self._faults = {"pts": 0, "dts": 0}
 

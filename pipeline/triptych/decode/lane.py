@@ -10,7 +10,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from triptych.decode.container import upright
 from triptych.decode.hdr import is_hdr, tone_mapped
-from triptych.decode.sampling import Sampler
+from triptych.decode.precision import Snap
+from triptych.decode.sampler import Wanted
 from triptych.records import Frames, Luma, Pixels
 
 __all__ = ["Lane", "Pictures", "scaled_size"]
@@ -44,17 +45,21 @@ def scaled_size(width: int, height: int, aspect: float, short_side: int) -> tupl
 
 
 class Lane:
-    """Samples one stream at a rate of its own, and converts only what it takes."""
+    """Samples one stream in a way of its own, and converts only what it takes."""
 
     def __init__(
-        self, kind: type[Pictures], *, fps: float, short_side: int, aspect: float, start_s: float
+        self, kind: type[Pictures], *, sampler: Wanted, short_side: int, aspect: float
     ) -> None:
-        self._kind = kind
-        self._sampler = Sampler(fps=fps, start_s=start_s)
+        self._kind, self._sampler = kind, sampler
         self._short_side, self._aspect = short_side, aspect
         self._reformatter = VideoReformatter()  # it keeps its tables while sizes do not change
         self._pixels: list[Pixels] = []
         self._pts: list[float] = []
+
+    @property
+    def snap(self) -> Snap | None:
+        """How frames are chosen, if not those on screen."""
+        return self._sampler if isinstance(self._sampler, Snap) else None
 
     def may_want(self, pts_s: float, end_s: float) -> bool:
         """Whether a frame on screen from `pts_s` to `end_s` could be wanted."""
@@ -63,6 +68,8 @@ class Lane:
     def take(self, frame: av.VideoFrame, pts_s: float, following_s: float) -> Pictures | None:
         """Keep the frame if it is on screen at a wanted time; a batch, when one is full."""
         if not self._sampler.wants(pts_s, following_s):
+            return None
+        if self.snap and frame.is_corrupt:  # the time that it stands for has no frame
             return None
         pixels = self._convert(frame)
         held = self._pixels

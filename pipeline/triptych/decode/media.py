@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,14 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from triptych.decode.ahead import facts_of
+from triptych.decode.ahead import facts_of, film_of, mark_reader
 from triptych.decode.container import Streams, choose_streams, describe, open_container, remarks
 from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
 from triptych.decode.plan import DecodePlan, plan
-from triptych.decode.sampling import Sampler
+from triptych.decode.precision import Precision, Snap
+from triptych.decode.sampler import Listed, Sampler, Wanted
+from triptych.decode.sampling import TOLERANCE_S, Every, Film, Fps, Policy, Times
 from triptych.errors import DecodeError
 from triptych.records import Frames, Luma, MediaInfo
 
@@ -127,6 +130,9 @@ class Media:
         self,
         *,
         fps: float = 1.0,
+        sample: Policy | None = None,
+        precision: Precision = Precision.EXACT,
+        tolerance_s: float = 0.5,
         short_side: int = 256,
         pictures: bool = True,
         sound: bool = True,
@@ -140,14 +146,18 @@ class Media:
     ) -> Iterator[Chunk]:
         """Decode once; yield what is found in the order in which it is stored.
 
-        Frames come at `fps` by presentation time, scaled so that the short side has
+        Frames come at `fps`, or as `sample` says, by presentation time, scaled so that the short side has
         `short_side` pixels (never enlarged), upright; sound as mono at 16 kHz in chunks of
         10 s, each followed by the log-mel columns it completes; cues one by one. With
         `dense_fps`, small grey frames come too. Frames that neither wants and no wanted one
         is predicted from are not decoded, where the codec is known well enough.
 
         Args:
-            fps: sampled frames a second.
+            fps: sampled frames a second: short for `sample=Fps(fps)`.
+            sample: which frames; see `triptych.decode.sampling`.
+            precision: which frame stands for a wanted time; where too little is known of a codec,
+                the one on screen, with a warning. Frames carry their own times.
+            tolerance_s: how far from its time a frame may be, if `precision` is `near`.
             short_side: pixels.
             pictures: whether to decode pictures; likewise `sound` and `text`.
             dense_fps: grey frames a second, also without `pictures`; None for none of them.
@@ -162,12 +172,7 @@ class Media:
         """
         chosen = self.streams
         wanted: list[Stream] = []
-        rates: dict[type[Pictures], tuple[float, int]] = {}
-        if pictures:
-            rates[Frames] = (fps, short_side)
-        if dense_fps is not None:
-            rates[Luma] = (dense_fps, dense_side)
-        if rates and chosen.video is not None:
+        if (pictures or dense_fps is not None) and chosen.video is not None:
             wanted.append(chosen.video)
         if sound and chosen.audio is not None:
             wanted.append(chosen.audio)
@@ -185,11 +190,17 @@ class Media:
             )
         limit = begin + max_duration_s
         stop = min(limit, float("inf") if end_s is None else end_s)
+        lanes: dict[type[Pictures], tuple[Wanted, int]] = {}
+        if pictures and chosen.video is not None:
+            times = self._wanted(sample or Fps(fps), begin, stop)
+            lanes[Frames] = (self._snapped(times, precision, tolerance_s, stop), short_side)
+        if dense_fps is not None:
+            lanes[Luma] = (Sampler(fps=dense_fps, start_s=begin), dense_side)
         run = OnePass(
             self._container,
             chosen,
             self.report,
-            rates=rates,
+            lanes=lanes,
             start_s=begin,
             end_s=stop,
             turned=self._turned,
@@ -204,9 +215,12 @@ class Media:
         self,
         *,
         fps: float = 1.0,
+        sample: Policy | None = None,
+        precision: Precision = Precision.EXACT,
+        tolerance_s: float = 0.5,
         dense_fps: float | None = None,
         start_s: float | None = None,
-        end_s: float = float("inf"),
+        end_s: float | None = None,
     ) -> DecodePlan:
         """Which packets of the pictures `stream` would decode: a look at their headers alone.
 
@@ -214,7 +228,7 @@ class Media:
         decodes a few more.
 
         Args:
-            fps: sampled frames a second.
+            fps: as in `stream`; likewise `sample`, `precision` and `tolerance_s`.
             dense_fps: grey frames a second, None for none of them.
             start_s: the window begins here.
             end_s: the window ends before this time.
@@ -222,16 +236,69 @@ class Media:
         if self.streams.video is None:
             return DecodePlan()
         begin = self._info.start_s if start_s is None else start_s
-        samplers = [Sampler(fps=rate, start_s=begin) for rate in (fps, dense_fps) if rate]
-        with open_container(self.path) as probe:
-            stream = probe.streams[self._video_index]
-            assert isinstance(stream, VideoStream)
+        stop = float("inf") if end_s is None else end_s
+        times = self._wanted(sample or Fps(fps), begin, stop)
+        samplers = [self._snapped(times, precision, tolerance_s, stop)]
+        if dense_fps is not None:
+            samplers.append(Sampler(fps=dense_fps, start_s=begin))
+        with self._probe() as (probe, stream):
             return plan(
                 facts_of(probe, stream),
                 wants=lambda pts_s, until_s: (
-                    pts_s < end_s and any(s.may_want(pts_s, until_s) for s in samplers)
+                    pts_s < stop and any(s.may_want(pts_s, until_s) for s in samplers)
                 ),
+                snap=next((s for s in samplers if isinstance(s, Snap)), None),
             )
+
+    def film(self, *, start_s: float | None = None, end_s: float | None = None) -> Film:
+        """What the times of the packets of pictures say: where they begin and end.
+
+        Raises:
+            DecodeError: there are no pictures.
+        """
+        if self.streams.video is None:
+            raise DecodeError(
+                "no pictures, so that none can be sampled", path=self.path, remedy="give a film"
+            )
+        begin = self._info.start_s if start_s is None else start_s
+        return self._film(begin, float("inf") if end_s is None else end_s)
+
+    def _film(self, begin: float, stop: float) -> Film:
+        with self._probe() as (probe, stream):
+            if begin > self._info.start_s:
+                probe.seek(int(begin * av.time_base), backward=True, any_frame=False)
+            return film_of(probe, stream, start_s=begin, stop_s=stop, origin_s=self._info.start_s)
+
+    @contextlib.contextmanager
+    def _probe(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        with open_container(self.path) as probe:
+            stream = probe.streams[self._video_index]
+            assert isinstance(stream, VideoStream)
+            yield probe, stream
+
+    def _wanted(self, policy: Policy, begin: float, stop: float) -> Wanted:
+        if isinstance(policy, Fps):
+            return Sampler(fps=policy.fps, start_s=begin)
+        if isinstance(policy, Every):
+            return Sampler(fps=1 / policy.seconds, start_s=begin)
+        if isinstance(policy, Times):  # these need no look at the film
+            film = Film(start_s=begin, end_s=stop, origin_s=self._info.start_s)
+        else:
+            film = self._film(begin, stop)
+        return Listed([t for t in policy.times(film) if t >= begin - TOLERANCE_S])
+
+    def _snapped(
+        self, times: Wanted, precision: Precision, tolerance_s: float, stop: float
+    ) -> Wanted:
+        precision = Precision(precision)
+        if precision is Precision.EXACT or self.streams.video is None:
+            return times
+        if mark_reader(self.streams.video) is None:
+            said = f"{self._info.video}: too little is known to take any frame but that on screen"
+            if said not in self.report.warnings:
+                self.report.warnings.append(said)
+            return times
+        return Snap(times, precision=precision, tolerance_s=tolerance_s, stop_s=stop)
 
     def _claimed(self, begin: float) -> float:
         duration = self._info.duration_s

@@ -19,6 +19,7 @@ from triptych.decode.cues import CueReader
 from triptych.decode.lane import Lane, Pictures
 from triptych.decode.picture import PictureStream
 from triptych.decode.plan import DecodePlan
+from triptych.decode.sampler import Wanted
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
 from triptych.errors import ResourceError
@@ -53,7 +54,7 @@ class DecodeReport:
 class OnePass:
     """A picture stream, a sound stream and cue readers over one demuxer.
 
-    `rates` has the frames a second and the pixels of the short side of each kind of pictures.
+    `lanes` has the wanted times and the pixels of the short side of each kind of pictures.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class OnePass:
         streams: Streams,
         report: DecodeReport,
         *,
-        rates: Mapping[type[Pictures], tuple[float, int]],
+        lanes: Mapping[type[Pictures], tuple[Wanted, int]],
         start_s: float,
         end_s: float,
         turned: Callable[[int], None],
@@ -73,13 +74,19 @@ class OnePass:
         self.found = False  #: pictures or sound were decoded
         video = streams.video
         aspect = pixel_aspect(video) if video else 1.0
-        lanes = [
-            Lane(kind, fps=fps, short_side=short_side, aspect=aspect, start_s=start_s)
-            for kind, (fps, short_side) in rates.items()
+        made = [
+            Lane(kind, sampler=sampler, short_side=short_side, aspect=aspect)
+            for kind, (sampler, short_side) in lanes.items()
         ]
-        self._picture = PictureStream(lanes, end_s=end_s, turned=turned)
-        read = mark_reader(video) if video is not None and lanes and not every_frame else None
-        self._feeder = Feeder(video, read, self._picture) if video is not None and read else None
+        self._picture = PictureStream(made, end_s=end_s, turned=turned)
+        self._every_frame = every_frame
+        self._feeder: Feeder | None = None
+        # Who takes other frames than those on screen has them chosen by the plan.
+        if video is not None and lanes and (self._picture.snap or not every_frame):
+            read = mark_reader(video)
+            self._feeder = Feeder(video, read, self._picture) if read else None
+            if self._feeder:
+                self._feeder.damaged = every_frame
         self._sound = MonoStream(rate_hz=RATE_HZ)
         self._log_mel = LogMel()
         self._cues = {
@@ -155,7 +162,7 @@ class OnePass:
         flush = packet.dts is None and packet.size == 0
         for ready in feeder.rest() if flush else feeder.feed(packet):
             yield ready
-            feeder.damaged = self.report.errors > 0
+            feeder.damaged = self._every_frame or self.report.errors > 0
             if packet.stream.index in self._past:
                 break
         self.report.plan = feeder.plan

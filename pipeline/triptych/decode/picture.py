@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import av
 
-from triptych.decode.clock import Clock
+from triptych.decode.clock import STEP_S, Clock
 from triptych.decode.lane import Lane, Pictures
 
 __all__ = ["PictureStream"]
-
-_STEP_S = 0.04  # length of the only frame of a film that does not say how long it lasts
 
 
 class PictureStream:
@@ -34,13 +32,15 @@ class PictureStream:
         self._clock = Clock()
         self._held: av.VideoFrame | None = None
         self._held_s = float("-inf")
+        self.snap = next((lane.snap for lane in lanes if lane.snap), None)
+        self._exact = any(lane.snap is None for lane in lanes)
 
     @property
     def end_s(self) -> float:
         """End of the last frame in the order of display."""
         if self._last_s == float("-inf"):
             return 0.0
-        step_s = self._last_s - self._before_s if self._before_s > float("-inf") else _STEP_S
+        step_s = self._last_s - self._before_s if self._before_s > float("-inf") else STEP_S
         return min(self._last_s + (self._stays_s or step_s), self._stop_s)
 
     def complaints(self) -> Iterator[str]:
@@ -54,9 +54,9 @@ class PictureStream:
     def certain(self) -> bool:
         """Whether what is wanted can be told from the times of packets.
 
-        Until a frame came none is passed over: the first stands for all earlier times.
+        Until a frame came none is passed over: the first on screen stands for all earlier times.
         """
-        return self._held is not None and not self._clock.doubtful
+        return not self._clock.doubtful and (self._held is not None or not self._exact)
 
     def wants(self, pts_s: float, end_s: float) -> bool:
         """Whether a frame on screen from `pts_s` to `end_s` could be wanted."""

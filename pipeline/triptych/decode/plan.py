@@ -9,7 +9,9 @@ no other is predicted from. What is not known to be safe is decoded.
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from triptych.decode.bitstream import PLAIN, Entry, Mark
+from triptych.decode.precision import Group, Snap
 
 __all__ = ["DecodePlan", "Fact", "Judged", "Planner", "Reason", "Wants", "plan"]
 
@@ -28,6 +31,7 @@ Wants: TypeAlias = Callable[[float, float], bool]
 _DEPTH = 20
 # A longer group is decoded as if all that follows in it were wanted.
 _MOST_PACKETS, _MOST_BYTES = 1024, 32_000_000
+_SHORTEST_S = 1e-3  # how long a last frame stays of which nothing is said
 
 
 class Reason(StrEnum):
@@ -115,7 +119,7 @@ class DecodePlan:
                 yield f"{self.reasons[reason]:12} {reason}"
 
 
-def plan(facts: Iterable[Fact], *, wants: Wants) -> DecodePlan:
+def plan(facts: Iterable[Fact], *, wants: Wants, snap: Snap | None = None) -> DecodePlan:
     """The plan of a whole film.
 
     >>> key = Mark(entry=Entry.CLOSED)
@@ -126,8 +130,13 @@ def plan(facts: Iterable[Fact], *, wants: Wants) -> DecodePlan:
     1 others may be predicted from it
     1 wanted
     2 after the last wanted frame of its group
+
+    Args:
+        facts: of all packets, in the order of the file.
+        wants: which frames on screen are wanted.
+        snap: wanted times that need not be met exactly.
     """
-    planner = Planner(wants)
+    planner = Planner(wants, snap=snap)
     judged = itertools.chain(
         itertools.chain.from_iterable(planner.feed(None, fact) for fact in facts), planner.rest()
     )
@@ -137,8 +146,8 @@ def plan(facts: Iterable[Fact], *, wants: Wants) -> DecodePlan:
 class Planner:
     """Holds packets until their group of pictures is known, then judges them in file order."""
 
-    def __init__(self, wants: Wants) -> None:
-        self._wants = wants
+    def __init__(self, wants: Wants, *, snap: Snap | None = None) -> None:
+        self._wants, self._snap = wants, snap
         self._held: deque[tuple[Any, Fact]] = deque()
         self._bytes = 0
         self._entries: deque[int] = deque()  # where groups may begin, counted from the first packet
@@ -156,7 +165,10 @@ class Planner:
             self._entries.append(self._gone + len(self._held))
         self._held.append((item, fact))
         self._bytes += fact.size
-        self._blind |= fact.pts_s is None
+        if fact.pts_s is None and not self._blind:
+            self._blind = True
+            if self._snap:
+                self._snap.give_up()
         while (count := self._boundary(final=False)) and not self._blind:
             yield from self._judge(count, whole=True)
         if self._blind:
@@ -187,10 +199,42 @@ class Planner:
         if key.mark.entry is Entry.CLOSED:
             return True
         after = [fact for _, fact in itertools.islice(self._held, at + 1, at + 1 + _DEPTH)]
+        leading = [fact for fact in after if _precedes(fact, key)]
         times = self._times()
-        return not any(
-            self._is_wanted(fact, _end(fact, times)) for fact in after if _precedes(fact, key)
+        if any(self._is_wanted(fact, _end(fact, times)) for fact in leading):
+            return False
+        between = [f.pts_s for f in leading if f.shown and f.pts_s is not None]
+        return not self._snap or self._snap.can_do_without(between, self._group(at))
+
+    def _group(self, count: int) -> Group:
+        """The first of the held packets, and the entry after them."""
+        facts = [fact for _, fact in itertools.islice(self._held, count)]
+        key = facts[0] if facts and facts[0].mark.entry is Entry.OPEN and not self._begun else None
+        shown = [f for f in facts if f.shown and f.pts_s is not None]
+        # What is shown before the first of them may need the group before, which may be left out.
+        kept = [f for f in shown if key is None or not _precedes(f, key)]
+        return Group(
+            pts_s=tuple(f.pts_s for f in kept if f.pts_s is not None),
+            entries_s=tuple(sorted(f.pts_s for f in kept if f.mark.entry and f.pts_s is not None)),
+            next_s=self._held[count][1].pts_s if count < len(self._held) else None,
         )
+
+    def _settle(self, count: int, *, whole: bool) -> None:
+        """Choose frames for what is wanted before the end of the first of the held packets."""
+        group = self._group(count)
+        after = [fact for _, fact in itertools.islice(self._held, count, None)]
+        if self._snap is None or not group.pts_s:
+            return
+        if whole and after:
+            until = group.next_s
+        elif after:
+            group = dataclasses.replace(group, next_s=None)
+            until = min((f.pts_s for f in after if f.pts_s is not None), default=None)
+        else:
+            last = max((f for _, f in self._held if f.shown and f.pts_s is not None), key=_appears)
+            until = _appears(last) + max(last.length_s, _SHORTEST_S)
+        if until is not None:
+            self._snap.settle(group, until)
 
     def _times(self) -> list[float]:
         """Known times of frames, sorted."""
@@ -200,7 +244,9 @@ class Planner:
     def _is_wanted(self, fact: Fact, end_s: float | None) -> bool:
         if not fact.shown or fact.pts_s is None:
             return False
-        return end_s is None or self._wants(fact.pts_s, end_s)
+        if self._snap and self._snap.chosen(fact.pts_s):
+            return True
+        return self._wants(fact.pts_s, math.inf if end_s is None else end_s)
 
     def _judge(self, count: int, *, whole: bool, final: bool = False) -> Iterator[Judged]:
         """Judge the first of the held packets.
@@ -210,6 +256,8 @@ class Planner:
             whole: these end their group; else any of them may be referred to by what follows.
             final: these end the film.
         """
+        if self._snap and count and not self._blind:
+            self._settle(count, whole=whole)
         times = self._times()
         group = [self._held.popleft() for _ in range(count)]
         ends = [_end(fact, times, final=final) for _, fact in group]
@@ -253,6 +301,10 @@ def _end(fact: Fact, times: list[float], *, final: bool = False) -> float | None
     if after < len(times):
         return times[after]
     return fact.pts_s + fact.length_s if final and fact.length_s > 0 else None
+
+
+def _appears(fact: Fact) -> float:
+    return -math.inf if fact.pts_s is None else fact.pts_s
 
 
 def _precedes(fact: Fact, key: Fact) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from triptych.decode.sampling import Sampler
+from triptych.decode.sampler import Sampler
 from triptych.extract.flow import FlowReader, Pair
 from triptych.extract.image import load_lite0
 from triptych.extract.registry import Extraction
