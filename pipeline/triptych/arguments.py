@@ -8,6 +8,7 @@ from typing import Any
 
 from triptych import __version__
 from triptych.config import FORMATS
+from triptych.unpack.grammar import add_options
 
 __all__ = ["SETTINGS", "parser"]
 
@@ -47,6 +48,7 @@ SETTINGS = {
         },
     },
     "evaluate": {"workers": ("runner", "workers")},
+    "decode": {"workers": ("runner", "workers"), "short_side": ("decode", "short_side")},
 }
 SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
 
@@ -103,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_watch(commands)
+    _add_decode(commands)
     _add_train(commands)
     _add_evaluate(commands)
     _add_cache(commands)
@@ -198,6 +201,21 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--metrics", metavar="FILE", help="figures for Prometheus, kept up to date in a .prom file"
     )
+
+
+def _add_decode(commands: Any) -> None:
+    what = "write frames, spectrogram, sound and words as plain files, without any model"
+    decode = _command(commands, "decode", what=what)
+    _add_inputs(decode, metavar="FILE", also="and optionally start, end")
+    decode.add_argument(
+        "-o",
+        "--out",
+        type=_named,
+        metavar="DIR",
+        help="folder for the files; of several films each gets a folder in it",
+    )
+    add_options(decode)
+    _add_common(decode)
 
 
 def _add_train(commands: Any) -> None:

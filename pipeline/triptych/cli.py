@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from triptych.arguments import SETTINGS, parser
 from triptych.config import Config, given_settings, load_config
 from triptych.console import shown
-from triptych.errors import TriptychError
+from triptych.errors import TriptychError, UsageError
 from triptych.signals import Terminated, raising_terminated
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands = {
             "run": _run,
             "watch": _watch,
+            "decode": _decode,
             "train": _train,
             "evaluate": _evaluate,
             "cache": _cache,
@@ -144,6 +145,31 @@ def _dry_run(arguments: argparse.Namespace, config: Config, redo: Redo) -> int:
     else:
         closing.print_plan(planned, sys.stdout)
     return 0
+
+
+def _decode(arguments: argparse.Namespace) -> int:
+    from triptych import closing, tally
+    from triptych.unpack.command import unpack
+    from triptych.unpack.grammar import wishes_of
+
+    config, given = _configured(arguments)
+    wishes = wishes_of(arguments, config, given)
+    if arguments.out is None:
+        raise UsageError("no folder for the files", remedy="give one with -o DIR")
+    with _listening(arguments) as listener:
+        totals = unpack(
+            arguments.inputs,
+            arguments.out,
+            wishes=wishes,
+            config=config,
+            listener=listener,
+            overwrite=arguments.overwrite,
+        )
+    if arguments.json:
+        _print_json(totals)
+    elif not arguments.quiet:
+        closing.print_unpacked(totals, sys.stdout)
+    return tally.exit_code(totals)
 
 
 def _train(arguments: argparse.Namespace) -> int:

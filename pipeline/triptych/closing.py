@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from triptych.console import NO_LABELS, Row, labels_or_why, shown
 
-__all__ = ["print_closing", "print_evaluation", "print_plan", "print_training"]
+__all__ = ["print_closing", "print_evaluation", "print_plan", "print_training", "print_unpacked"]
 
 _MOST_ROWS, _MOST_MISTAKES = 40, 5
 _APART = "  "  # between a figure and its interval; a line's end where the terminal is narrow
@@ -106,6 +106,20 @@ def _estimated(estimate: dict[str, Any]) -> str:
     return (
         f"about {time} and {size / 1e6:.1f} MB of results, judging by the videos done here before"
     )
+
+
+def print_unpacked(totals: dict[str, Any], stream: TextIO) -> None:
+    """How films became files, what failed, and where they are."""
+    said = ", ".join(f"{n} {state}" for state, n in totals["states"].items() if n)
+    seconds = f"{totals['media_seconds']:.1f} s of film in {totals['seconds']:.2f} s"
+    lines = [f"{totals['videos']} inputs: {said}, {seconds}"]
+    for row in totals["rows"]:
+        lines += [f"warning: {row['path']}: {warning}" for warning in row.get("warnings", ())]
+    lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
+    if any(totals["states"][state] for state in ("done", "partial")):
+        lines.append(f"see {totals['out']}")
+    for line in lines:
+        print(shown(line), file=stream)
 
 
 def print_training(result: dict[str, Any], stream: TextIO) -> None:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
 _RESULTS = frozenset({"index.html", "predictions.csv", "run.jsonl", "summary.json"})
+_UNPACKED = b'"made_by": "triptych decode"'  # how media.json begins
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
     [
@@ -162,6 +163,7 @@ def _looked_into(root: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
             if not n.startswith(".")
             and (real := (here / n).resolve()) != out
             and not _is_of_a_run(here / n)
+            and not _is_unpacked(here / n)
             and not (os.path.islink(here / n) and real in above)
         )
         yield here, files
@@ -171,6 +173,15 @@ def _is_of_a_run(folder: Path) -> bool:
     """Whether a folder holds results: its reels are videos, and no input of another run."""
     rows, *others = (os.path.isfile(folder / n) for n in ("run.jsonl", "summary.json", ".lock"))
     return rows and any(others)
+
+
+def _is_unpacked(folder: Path) -> bool:
+    """Whether a folder holds what `triptych decode` wrote: its sound is no input either."""
+    try:
+        with (folder / "media.json").open("rb") as file:
+            return _UNPACKED in file.read(64)
+    except OSError:
+        return False
 
 
 def _glob(pattern: str, out: Path) -> list[Source]:

@@ -41,6 +41,10 @@ def test_the_flags_that_scripts_rest_on() -> None:
             "--optimizer", "--out", "--preset", "--seed", "--task", "--test-share", "-o",
         },
         "evaluate": {*COMMON, "--compare"},
+        "decode": {
+            *COMMON, "--end", "--frames", "--no-spectrogram", "--out", "--overwrite", "--precision",
+            "--sample", "--short-side", "--sound", "--start", "--tolerance", "-o",
+        },
         "cache": HELP,
         "doctor": {*HELP, "--json"},
         "models": {*HELP, "--json"},

@@ -73,7 +73,15 @@ def _imported(*arguments: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["train", "--help"], ["--version"], ["models"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["train", "--help"],
+        ["decode", "--help"],
+        ["--version"],
+        ["models"],
+    ],
 )
 def test_an_answer_that_needs_no_model_loads_nothing_heavy(arguments: list[str]) -> None:
     assert _imported(*arguments) == set()

@@ -11,9 +11,9 @@ import functools
 
 import numpy as np
 
-from triptych.records import Floats, Sound, Spectrogram
+from triptych.records import Floats, Sound, Spectrogram, Times
 
-__all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "mel_filters"]
+__all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "band_centres_hz", "mel_filters"]
 
 RATE_HZ = 16_000
 N_FFT = 400
@@ -35,12 +35,21 @@ def _mel_to_hz(
     return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27))
 
 
+def _edges_hz() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Where bands begin, peak and end: band m from edge m over m + 1 to m + 2."""
+    return _mel_to_hz(np.linspace(0.0, float(_hz_to_mel(RATE_HZ / 2)), N_MELS + 2))
+
+
+def band_centres_hz() -> Times:
+    """Frequency at which each band hears best, (N_MELS,)."""
+    return _edges_hz()[1:-1]
+
+
 @functools.cache
 def mel_filters() -> Floats:
     """Triangular filters of equal area, (N_FFT // 2 + 1, N_MELS)."""
     bins = np.fft.rfftfreq(N_FFT, 1.0 / RATE_HZ)
-    top = _hz_to_mel(RATE_HZ / 2)
-    edges = _mel_to_hz(np.linspace(0.0, float(top), N_MELS + 2))
+    edges = _edges_hz()
     slopes = edges[None, :] - bins[:, None]
     widths = np.diff(edges)
     rising = -slopes[:, :-2] / widths[:-1]

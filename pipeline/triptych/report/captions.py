@@ -13,12 +13,13 @@ __all__ = ["caption_text", "vtt_text"]
 _LEAST_S = 0.001  # WebVTT wants every cue to end after it starts
 
 
-def vtt_text(cues: Iterable[Cue], start_s: float) -> str:
+def vtt_text(cues: Iterable[Cue], start_s: float, *, named: bool = False) -> str:
     """Cues as WebVTT, or an empty text when none of them has words.
 
     Args:
         cues: on the container's clock.
         start_s: the container's start, which players call zero.
+        named: give each cue a name that says where it is from: `3 sidecar zh-Hans`.
     """
     blocks: list[str] = []
     for cue in cues:
@@ -26,7 +27,8 @@ def vtt_text(cues: Iterable[Cue], start_s: float) -> str:
         begin, end = max(0.0, cue.start_s - start_s), cue.end_s - start_s
         if text and end >= 0:
             end = max(end, begin + _LEAST_S)
-            blocks.append(f"{len(blocks) + 1}\n{_time(begin)} --> {_time(end)}\n{text}\n")
+            name = f"{len(blocks) + 1}" + (f" {cue.source} {cue.language}" if named else "")
+            blocks.append(f"{name}\n{_time(begin)} --> {_time(end)}\n{text}\n")
     return "\n".join(["WEBVTT\n", *blocks]) if blocks else ""
 
 

@@ -1,0 +1,173 @@
+"""In a worker process: one film to its folder of files, and a row that says how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from triptych import __version__, faults
+from triptych.config import Config
+from triptych.inputs import Source
+from triptych.journal import Row, given_up
+from triptych.unpack.place import MADE_BY, MEDIA, NAMES, PARTS, publish, writing
+from triptych.unpack.wishes import Wishes
+
+if TYPE_CHECKING:
+    from triptych.decode.media import Chunk, Media
+    from triptych.events import Stopwatch
+    from triptych.unpack.files import Files
+
+__all__ = ["unpack_one"]
+
+_SCHEMA_VERSION = 1  # of media.json
+_AS_IT_IS = 1 << 20  # pixels of the short side; pictures are never enlarged
+
+
+def unpack_one(
+    *, source: Source, row: Row, config: Config, threads: int, out: Path, wishes: Wishes, news: Path
+) -> Row:
+    """Write the files of one film.
+
+    Args:
+        source: the film, or a window of it.
+        row: what is known of it; `folder` is where its files go.
+        config: limits.
+        threads: decoder threads.
+        out: the folder that all of this command goes to.
+        wishes: what is wanted.
+        news: the file that stages are told in; see `triptych.events`.
+    """
+    from triptych.events import Stopwatch, telling
+
+    faults.reached("worker.begun", row["relative"])
+    began, watch = time.monotonic(), Stopwatch()
+    scratch = out / f"{PARTS}{uuid4().hex[:12]}"
+    try:
+        with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
+            job = _Job(source, config=config, threads=threads, wishes=wishes, watch=watch)
+            told = job.done(scratch, Path(row["folder"]))
+    except Exception as err:  # noqa: BLE001 - it becomes the row of this film
+        return given_up(row, err, expected=source.expected, stage="decode")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    faults.reached("worker.answered", row["relative"])
+    return row | {
+        "state": "partial" if told["partial"] else "done",
+        "duration_s": told["read"]["seconds"],
+        "outputs": told["outputs"],
+        "warnings": told["warnings"],
+        "fresh": True,
+        "seconds": {k: round(v, 4) for k, v in watch.items()},
+        "elapsed_s": round(time.monotonic() - began, 4),
+    }
+
+
+class _Job:
+    """One film on its way into files."""
+
+    def __init__(
+        self, source: Source, *, config: Config, threads: int, wishes: Wishes, watch: Stopwatch
+    ) -> None:
+        self.path, self.watch, self.threads = source.path, watch, threads
+        self.limits = config.decode
+        if source.start_s is not None or source.end_s is not None:  # of a manifest's row
+            wishes = dataclasses.replace(wishes, start_s=source.start_s, end_s=source.end_s)
+        self.wishes = wishes
+
+    def done(self, scratch: Path, place: Path) -> dict[str, Any]:
+        """Fill `scratch` and make it `place`; returns what media.json says."""
+        from triptych.decode.media import open_media
+        from triptych.events import stage
+        from triptych.unpack.files import Files
+
+        with stage("open", self.path, self.watch):
+            media = open_media(self.path, threads=self.threads, max_pixels=self.limits.max_pixels)
+        with media:
+            with self._writing(place):
+                scratch.mkdir(parents=True)
+            with Files(scratch, wishes=self.wishes) as files:
+                for chunk in self._decoded(media, files):
+                    with self._writing(place):
+                        files.take(chunk)
+                with self._writing(place):
+                    told = self._told(media, files)
+        with self._writing(place):
+            told["outputs"] = [n for n in NAMES if n == MEDIA or (scratch / n).exists()]
+            text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+            # A file's name may hold bytes that are no text; JSON knows the escapes.
+            (scratch / MEDIA).write_bytes(text.encode("utf-8", "backslashreplace"))
+            publish(scratch, place)
+        return told
+
+    @contextlib.contextmanager
+    def _writing(self, place: Path) -> Iterator[None]:
+        from triptych.events import stage
+
+        with stage("write", self.path, self.watch), writing(place):
+            yield
+
+    def _decoded(self, media: Media, files: Files) -> Iterator[Chunk]:
+        """The chunks, each timed, and words of files beside the film."""
+        from triptych.events import stage
+
+        start_s, end_s = self._window(media)
+        with stage("subtitles", self.path, self.watch):
+            files.words.read_beside(
+                self.path, zero_s=media.info.start_s, start_s=start_s, end_s=end_s
+            )
+        wishes = self.wishes
+        chunks = media.stream(
+            fps=float(wishes.sample.removeprefix("fps:")),
+            short_side=wishes.short_side or _AS_IT_IS,
+            pictures=files.pictures,
+            sound=files.hears,
+            start_s=None if wishes.start_s is None else start_s,
+            end_s=None if wishes.end_s is None else end_s,
+            max_duration_s=self.limits.max_duration_s,
+        )
+        while True:
+            with stage("decode", self.path, self.watch):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+    def _window(self, media: Media) -> tuple[float, float]:
+        """What is wanted, on the container's clock."""
+        zero_s, wishes = media.info.start_s, self.wishes
+        end_s = float("inf") if wishes.end_s is None else zero_s + wishes.end_s
+        return zero_s + (wishes.start_s or 0.0), end_s
+
+    def _told(self, media: Media, files: Files) -> dict[str, Any]:
+        """What media.json says, but for the names of the files."""
+        info, report = media.info, media.report
+        written = files.finish(info)
+        begin_s, _ = self._window(media)
+        end_s = max(begin_s, report.end_s)
+        claims = dataclasses.asdict(info)
+        return {
+            "made_by": MADE_BY,
+            "schema_version": _SCHEMA_VERSION,
+            "version": __version__,
+            "path": claims.pop("path"),
+            "asked": dataclasses.asdict(self.wishes),
+            "media": claims,
+            "read": {
+                "start_s": round(begin_s, 6),
+                "end_s": round(end_s, 6),
+                "seconds": round(end_s - begin_s, 6),
+                "frames_decoded": report.frames_decoded,
+                "errors": report.errors,
+            },
+            **written,
+            "partial": report.partial,
+            "warnings": [*report.warnings, *files.words.warnings],
+        }
