@@ -25,7 +25,8 @@ _LINES_S = (60, 120, 300, 600, 900, 1800, 3600, 7200)  # of one line, once there
 _TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _TICK_PX = 90  # apart, at least
 _HZ = {500: "0.5", 1000: "1", 2000: "2", 4000: "4", 7500: "7.5"}  # Hz -> its name in kHz
-_WIDE, _HIGH = 1400, 2 * N_MELS  # of a line, in pixels
+_WIDE = 1400  # of a line, in pixels
+_BAND_PX = {1: 4, 4: 3, _MOST_LINES: 2}  # up to so many lines -> height of a band
 _LEFT, _RIGHT, _TOP, _BELOW, _FOOT = 76, 128, 52, 36, 30
 _DECADES = 8.0  # below the loudest: what Whisper looks at, and 80 dB to the ear
 _FAINT = -2.0  # the loudest of what is drawn as silence, log10 of power
@@ -62,7 +63,8 @@ def draw_spectrogram(
     """
     line_s = _line_s(len(columns) * hop_s)
     lines = max(1, math.ceil(len(columns) * hop_s / line_s - 1e-9))
-    high = _TOP + lines * (_HIGH + _BELOW) + _FOOT
+    tall = N_MELS * next(px for most, px in _BAND_PX.items() if lines <= most)
+    high = _TOP + lines * (tall + _BELOW) + _FOOT
     page = Image.new("RGB", (_LEFT + _WIDE + _RIGHT, high), _PAPER)
     draw = ImageDraw.Draw(page)
     strips = [_strip(columns, i * line_s / hop_s, line_s / hop_s) for i in range(lines)]
@@ -70,12 +72,12 @@ def draw_spectrogram(
     named = wrap(one_line(title), size=_TITLE, width=_WIDE, lines=1)
     draw_text(draw, (_LEFT, _TOP - 22), "".join(named), size=_TITLE, fill=_INK)
     for i, strip in enumerate(strips):
-        top = _TOP + i * (_HIGH + _BELOW)
-        page.paste(Image.fromarray(_coloured(strip, loudest)), (_LEFT, top))
-        _hertz(draw, top)
-        _seconds(draw, top + _HIGH, start_s + i * line_s, line_s, len(strip))
+        top = _TOP + i * (tall + _BELOW)
+        page.paste(Image.fromarray(_coloured(strip, loudest, tall)), (_LEFT, top))
+        _hertz(draw, top, tall)
+        _seconds(draw, top + tall, start_s + i * line_s, line_s, len(strip))
     _centred(draw, _LEFT + _WIDE / 2, high - 12, "time in the film (min:s)")
-    _scale(page, draw, loudest)
+    _scale(page, draw, tall)
     page.save(path, format="PNG", compress_level=6)
 
 
@@ -94,11 +96,11 @@ def _strip(columns: Floats, first: float, count: float) -> Floats:
     return pixel_columns(columns, begin=first, end=end, pixels=pixels)
 
 
-def _coloured(strip: Floats, loudest: float) -> Pixels:
+def _coloured(strip: Floats, loudest: float, high: int) -> Pixels:
     """Loudness as colour (H, W, 3), low sounds below."""
     level = np.clip((strip - loudest) / _DECADES + 1.0, 0.0, 1.0)
     pixels = _palette()[np.rint(level * 255).astype(int)]
-    return np.repeat(pixels.transpose(1, 0, 2)[::-1], _HIGH // N_MELS, axis=0)
+    return np.repeat(pixels.transpose(1, 0, 2)[::-1], high // N_MELS, axis=0)
 
 
 def _palette() -> Pixels:
@@ -108,16 +110,16 @@ def _palette() -> Pixels:
     return np.rint(np.stack(bands, axis=1)).astype(np.uint8)
 
 
-def _hertz(draw: ImageDraw.ImageDraw, top: int) -> None:
+def _hertz(draw: ImageDraw.ImageDraw, top: int, high: int) -> None:
     """The axis of frequencies, left of a line."""
     centres = band_centres_hz()
     for hertz, name in _HZ.items():
         band = float(np.interp(hertz, centres, np.arange(N_MELS)))
-        y = top + _HIGH - (band + 0.5) * _HIGH / N_MELS
+        y = top + high - (band + 0.5) * high / N_MELS
         draw.line([(_LEFT - 6, y), (_LEFT - 1, y)], fill=_INK)
         width = text_width(name, _TEXT)
         draw_text(draw, (_LEFT - 10 - width, y + 5), name, size=_TEXT, fill=_INK)
-    draw_text(draw, (6, top + _HIGH / 2 + 5), "kHz", size=_TEXT, fill=_INK)
+    draw_text(draw, (6, top + high / 2 + 5), "kHz", size=_TEXT, fill=_INK)
 
 
 def _seconds(draw: ImageDraw.ImageDraw, y: int, begin_s: float, line_s: float, pixels: int) -> None:
@@ -136,13 +138,13 @@ def _centred(draw: ImageDraw.ImageDraw, x: float, y: float, text: str) -> None:
     draw_text(draw, (x - text_width(text, _TEXT) / 2, y), text, size=_TEXT, fill=_INK)
 
 
-def _scale(page: Image.Image, draw: ImageDraw.ImageDraw, loudest: float) -> None:
+def _scale(page: Image.Image, draw: ImageDraw.ImageDraw, high: int) -> None:
     """What the colours mean, right of the first line."""
     left = _LEFT + _WIDE + 24
     bar = np.repeat(_palette()[::-1][:, None], 16, axis=1)
-    page.paste(Image.fromarray(bar).resize((16, _HIGH)), (left, _TOP))
+    page.paste(Image.fromarray(bar).resize((16, high)), (left, _TOP))
     for decibels in (0, -20, -40, -60, -80):
-        y = _TOP - decibels * (_HIGH - 1) / (10 * _DECADES)
+        y = _TOP - decibels * (high - 1) / (10 * _DECADES)
         draw.line([(left + 16, y), (left + 20, y)], fill=_INK)
         name = f"{decibels} dB".replace("-", "\N{MINUS SIGN}")
         draw_text(draw, (left + 25, y + 5), name, size=_TEXT, fill=_INK)
