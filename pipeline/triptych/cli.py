@@ -149,13 +149,20 @@ def _dry_run(arguments: argparse.Namespace, config: Config, redo: Redo) -> int:
 
 def _decode(arguments: argparse.Namespace) -> int:
     from triptych import closing, tally
-    from triptych.unpack.command import unpack
+    from triptych.unpack.command import plans, unpack
     from triptych.unpack.grammar import wishes_of
 
     config, given = _configured(arguments)
     wishes = wishes_of(arguments, config, given)
+    if arguments.plan:
+        planned = plans(arguments.inputs, wishes=wishes, config=config)
+        if arguments.json:
+            _print_json(planned)
+        else:
+            closing.print_decode_plan(planned, sys.stdout)
+        return tally.exit_code(planned)
     if arguments.out is None:
-        raise UsageError("no folder for the files", remedy="give one with -o DIR")
+        raise UsageError("no folder for the files", remedy="give one with -o DIR, or --plan")
     with _listening(arguments) as listener:
         totals = unpack(
             arguments.inputs,

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, TextIO
 
-from triptych.console import NO_LABELS, Row, labels_or_why, shown
+from triptych.console import NO_LABELS, Row, describe, labels_or_why, shown
 
-__all__ = ["print_closing", "print_evaluation", "print_plan", "print_training", "print_unpacked"]
+__all__ = [
+    "print_closing",
+    "print_decode_plan",
+    "print_evaluation",
+    "print_plan",
+    "print_training",
+    "print_unpacked",
+]
 
 _MOST_ROWS, _MOST_MISTAKES = 40, 5
 _APART = "  "  # between a figure and its interval; a line's end where the terminal is narrow
@@ -120,6 +127,15 @@ def print_unpacked(totals: dict[str, Any], stream: TextIO) -> None:
         lines.append(f"see {totals['out']}")
     for line in lines:
         print(shown(line), file=stream)
+
+
+def print_decode_plan(planned: dict[str, Any], stream: TextIO) -> None:
+    """What would be decoded of each film, and why the rest would not."""
+    for row in planned["rows"]:
+        lines = [row["path"], *row["lines"]] if row["state"] == "done" else [describe(row)]
+        for line in lines:
+            print(shown(line), file=stream)
+    print("nothing was decoded: this is the plan", file=stream)
 
 
 def print_training(result: dict[str, Any], stream: TextIO) -> None:

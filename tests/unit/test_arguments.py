@@ -42,8 +42,8 @@ def test_the_flags_that_scripts_rest_on() -> None:
         },
         "evaluate": {*COMMON, "--compare"},
         "decode": {
-            *COMMON, "--end", "--frames", "--no-spectrogram", "--out", "--overwrite", "--precision",
-            "--sample", "--short-side", "--sound", "--start", "--tolerance", "-o",
+            *COMMON, "--end", "--frames", "--no-spectrogram", "--out", "--overwrite", "--plan",
+            "--precision", "--sample", "--short-side", "--sound", "--start", "--tolerance", "-o",
         },
         "cache": HELP,
         "doctor": {*HELP, "--json"},

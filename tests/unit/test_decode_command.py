@@ -61,6 +61,18 @@ def test_several_films_have_places_of_their_own(tmp_path: Path) -> None:
     assert names(tmp_path / "alone") == {"frames", "frames.csv", "media.json"}
 
 
+def test_a_plan_writes_nothing(tmp_path: Path) -> None:
+    film = clip(tmp_path / "电影.mp4")
+    (tmp_path / "bad.mp4").write_text("no film")
+    told = triptych("decode", tmp_path, "--plan")
+    assert told.returncode == 1
+    assert "1 frames wanted" in told.stdout and "packets skipped" in told.stdout
+    assert f"failed: {tmp_path / 'bad.mp4'}: open: " in told.stdout
+    data = json.loads(triptych("decode", film, "--plan", "--json").stdout)
+    assert data["rows"][0]["plan"]["packets"] == 5
+    assert sorted(os.listdir(tmp_path)) == ["bad.mp4", "电影.mp4"]
+
+
 def test_a_bad_film_alone_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_text("no film")
     done = triptych("decode", tmp_path / "bad.mp4", "-o", tmp_path / "out")
@@ -76,6 +88,8 @@ def test_a_bad_film_alone_leaves_no_folder(tmp_path: Path) -> None:
         ["film.mp4", "-o", "film.mp4"],
         ["film.mp4", "-o", "out", "--start", "3", "--end", "2"],
         ["film.mp4", "-o", "out", "--short-side", "0"],
+        ["film.mp4", "-o", "out", "--sample", "sometimes"],
+        ["film.mp4", "--plan", "--sample", "shots:2"],
     ],
 )
 def test_a_wrong_command_is_refused(

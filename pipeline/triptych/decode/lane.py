@@ -19,6 +19,7 @@ __all__ = ["Lane", "Pictures", "scaled_size"]
 Pictures: TypeAlias = Frames | Luma
 
 _BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
+_BATCH_BYTES = 32_000_000  # and fewer where they are large
 _LONGEST = 4  # long side over short side; beyond it the picture is shrunk further
 # Colour is looked at, so it is scaled as the networks' training pictures were. Grey is measured
 # against its neighbours in time: every pixel counts, and none may ring.
@@ -73,7 +74,10 @@ class Lane:
             return None
         pixels = self._convert(frame)
         held = self._pixels
-        full = bool(held) and (len(held) >= _BATCH or held[0].shape != pixels.shape)
+        full = bool(held) and (
+            len(held) >= min(_BATCH, _BATCH_BYTES // held[0].nbytes + 1)
+            or held[0].shape != pixels.shape
+        )
         batch = self.finish() if full else None
         self._pixels.append(pixels)
         self._pts.append(pts_s)

@@ -13,13 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.unpack.command import unpack
+    from triptych.unpack.command import plans, unpack
     from triptych.unpack.wishes import Wishes
 
-__all__ = ["Wishes", "unpack"]
+__all__ = ["Wishes", "plans", "unpack"]
 
 _HOMES = {
     "Wishes": "triptych.unpack.wishes",
+    "plans": "triptych.unpack.command",
     "unpack": "triptych.unpack.command",
 }
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from triptych.lock import held
 from triptych.prepare import Listener, Silent
 from triptych.tally import STATES
 from triptych.unpack.place import PARTS, check_place, clear
-from triptych.unpack.wishes import Wishes
+from triptych.unpack.wishes import Wishes, check_sample
 
-__all__ = ["unpack"]
+__all__ = ["plans", "unpack"]
 
 
 def unpack(
@@ -58,31 +58,68 @@ def unpack(
     """
     check_caller()
     began, out, listener = time.monotonic(), Path(out), listener or Silent()
-    sources = _sources(inputs, out)
+    wishes = wishes or Wishes()
+    sources = _sources(inputs, out, wishes)
     alone = _is_alone(inputs, sources)
-    places = [out if alone else out / source.relative for source in sources]
+    rows: dict[str, Row] = {}
     with _locked(out):
-        rows: dict[str, Row] = {}
-        pending = []
         listener.start(len(sources))
-        read = _read_by(sources)
-        for source, place in zip(sources, places, strict=True):
-            row = _row(source, place)
-            try:
-                row["size"] = status_of(source.path).st_size
-                check_place(place, overwrite=overwrite, inputs=read)
-                pending.append((source, row))
-            except TriptychError as err:
-                if alone and isinstance(err, UsageError):
-                    raise
-                rows[row["relative"]] = failure(row | {"fresh": True}, err, stage="check")
+        pending = []
+        for source, row in _checked(sources, out, alone=alone, overwrite=overwrite):
+            if row["state"]:
+                rows[row["relative"]] = row
                 listener.finished(row)
-        for row in _worked(pending, out, wishes=wishes, config=config, listener=listener):
+            else:
+                pending.append((source, row))
+        news = News(out / f"{PARTS}news", listener.reached)
+        for row in _worked(pending, news, wishes=wishes, config=config, out=out):
             rows[row["relative"]] = row
-    return _totals([rows[str(s.relative)] for s in sources], out, time.monotonic() - began)
+            with news.lock:
+                listener.finished(row)
+    return _totals(rows, sources, began) | {"out": str(out)}
 
 
-def _sources(inputs: Sequence[str | os.PathLike[str]], out: Path) -> list[Source]:
+def plans(
+    inputs: Sequence[str | os.PathLike[str]],
+    *,
+    wishes: Wishes | None = None,
+    config: Config | None = None,
+) -> dict[str, Any]:
+    """Say of each film which packets of its pictures `unpack` would decode; nothing is written.
+
+    Args:
+        inputs: as for `unpack`, and so are the others.
+        wishes: see there.
+        config: see there.
+
+    Returns:
+        As of `unpack`, without `out`; rows have `plan` (see docs/schema.md) and `lines`.
+
+    Raises:
+        InputError: an input does not exist, or there is nothing in it.
+        ResourceError: worker processes cannot be kept alive.
+        UsageError: where the frames are cannot be said without decoding; a manifest cannot be
+            read; or a script calls this whenever it is imported.
+    """
+    check_caller()
+    began, nowhere = time.monotonic(), Path(os.devnull)
+    wishes = wishes or Wishes()
+    sources = _sources(inputs, nowhere, wishes, planned=True)
+    rows: dict[str, Row] = {}
+    pending = []
+    for source in sources:
+        row = rows[str(source.relative)] = _row(source, nowhere)
+        if not row["state"]:
+            pending.append((source, row))
+    for row in _worked(pending, None, wishes=wishes, config=config):
+        rows[row["relative"]] = row
+    return _totals(rows, sources, began)
+
+
+def _sources(
+    inputs: Sequence[str | os.PathLike[str]], out: Path, wishes: Wishes, *, planned: bool = False
+) -> list[Source]:
+    check_sample(wishes.sample, planned=planned)
     sources = find_sources(inputs, out=out)
     if not sources:
         raise InputError(
@@ -107,8 +144,29 @@ def _read_by(sources: Sequence[Source]) -> frozenset[str]:
     return frozenset(found)
 
 
+def _checked(
+    sources: Sequence[Source], out: Path, *, alone: bool, overwrite: bool
+) -> Iterator[tuple[Source, Row]]:
+    """Each film with its row, which says "failed" where it cannot be read or put in its place.
+
+    Raises:
+        UsageError: the only film cannot be put there.
+    """
+    read = _read_by(sources)
+    for source in sources:
+        row = _row(source, place := out if alone else out / source.relative)
+        try:
+            check_place(place, overwrite=overwrite, inputs=read)
+        except UsageError as err:
+            if alone:
+                raise
+            row = failure(row | {"fresh": True}, err, stage="check")
+        yield source, row
+
+
 def _row(source: Source, place: Path) -> Row:
-    return {
+    """What is known of a film before it is opened; `state` is "failed" if it cannot be."""
+    row: Row = {
         "path": str(source.path),
         "state": "",
         "stage": "",
@@ -119,6 +177,10 @@ def _row(source: Source, place: Path) -> Row:
         "attempt": 1,
         **dict(source.extra),
     }
+    try:
+        return row | {"size": status_of(source.path).st_size}
+    except TriptychError as err:
+        return failure(row | {"fresh": True}, err, stage="read")
 
 
 @contextlib.contextmanager
@@ -149,49 +211,46 @@ def _locked(out: Path) -> Iterator[None]:
 
 def _worked(
     pending: Sequence[tuple[Source, Row]],
-    out: Path,
+    news: News | None,
     *,
-    wishes: Wishes | None,
+    wishes: Wishes,
     config: Config | None,
-    listener: Listener,
+    **arguments: Any,
 ) -> Iterator[Row]:
+    """The rows of films as they end: written to `out`, or planned where there is none."""
     from triptych.pool import work_through
-    from triptych.unpack.work import unpack_one
+    from triptych.unpack.work import plan_one, unpack_one
 
     if not pending:
         return
-    news = News(out / f"{PARTS}news", listener.reached)
+    config = config or Config()
     work = work_through(
-        unpack_one,
+        unpack_one if "out" in arguments else plan_one,
         pending,
-        config=_without_models(config or Config()),
-        out=out,
-        wishes=wishes or Wishes(),
-        news=news.path,
+        # Nothing here is a model's work.
+        config=dataclasses.replace(config, runner=dataclasses.replace(config.runner, device="cpu")),
+        wishes=wishes,
+        news=news.path if news else Path(os.devnull),
+        **arguments,
     )
-    with news, contextlib.closing(work):  # which ends the workers
+    with news or contextlib.nullcontext(), contextlib.closing(work):  # which ends the workers
         for row in work:
-            news.catch_up()  # what was told before its end
-            with news.lock:
-                listener.finished(row)
+            if news:
+                news.catch_up()  # what was told before its end
             yield row
 
 
-def _without_models(config: Config) -> Config:
-    return dataclasses.replace(config, runner=dataclasses.replace(config.runner, device="cpu"))
-
-
-def _totals(rows: Sequence[Row], out: Path, seconds: float) -> dict[str, Any]:
+def _totals(rows: Mapping[str, Row], sources: Sequence[Source], began: float) -> dict[str, Any]:
+    ended = [rows[str(source.relative)] for source in sources]
     return {
-        "out": str(out),
-        "videos": len(rows),
-        "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
-        "seconds": round(seconds, 3),
-        "media_seconds": round(sum(row.get("duration_s", 0.0) for row in rows), 3),
+        "videos": len(ended),
+        "states": {state: sum(row["state"] == state for row in ended) for state in STATES},
+        "seconds": round(time.monotonic() - began, 3),
+        "media_seconds": round(sum(row.get("duration_s", 0.0) for row in ended), 3),
         "failures": [
             {key: row[key] for key in ("path", "stage", "error", "remedy")}
-            for row in rows
+            for row in ended
             if row["state"] == "failed"
         ],
-        "rows": rows,
+        "rows": ended,
     }

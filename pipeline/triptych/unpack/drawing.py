@@ -15,7 +15,7 @@ from triptych.decode.spectrogram import N_MELS, band_centres_hz
 from triptych.records import Floats, Pixels
 from triptych.report.fonts import draw_text, text_width, wrap
 from triptych.report.text import clock, one_line
-from triptych.unpack.spectrum import pixel_columns
+from triptych.unpack.spectrum import Columns, pixel_columns
 
 __all__ = ["PNG", "draw_spectrogram"]
 
@@ -47,12 +47,12 @@ _COLOURS = (
 
 
 def draw_spectrogram(
-    columns: Floats, path: Path, *, title: str, start_s: float, hop_s: float
+    columns: Columns, path: Path, *, title: str, start_s: float, hop_s: float
 ) -> None:
     """Draw log-mel columns with their axes.
 
     Args:
-        columns: (T, N_MELS), at least one; may lie on a disk.
+        columns: at least one.
         path: of the picture.
         title: stands above it.
         start_s: time of the first column, in seconds from the start of the film.
@@ -89,7 +89,7 @@ def _line_s(length_s: float) -> float:
     return next(fitting, length_s / _MOST_LINES)
 
 
-def _strip(columns: Floats, first: float, count: float) -> Floats:
+def _strip(columns: Columns, first: float, count: float) -> Floats:
     """A line's pixels (W, N_MELS), as many of its columns as there are; the last may be shorter."""
     end = min(first + count, float(len(columns)))
     pixels = max(1, round(_WIDE * (end - first) / count))

@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from triptych.decode.onepass import Chunk
+from triptych.decode.spectrogram import N_MELS
 from triptych.records import Cue, Frames, MediaInfo, Sound, Spectrogram
 from triptych.unpack.drawing import PNG, draw_spectrogram
 from triptych.unpack.frames import FramesFolder
+from triptych.unpack.sampling import Sampled
 from triptych.unpack.sound import SoundFile
 from triptych.unpack.spectrum import NPZ, SpectrogramFile
 from triptych.unpack.wishes import Wishes
@@ -25,24 +27,21 @@ class Files:
     Args:
         folder: that is filled.
         wishes: what is wanted.
+        sampled: which frames are; None for none.
     """
 
-    def __init__(self, folder: Path, *, wishes: Wishes) -> None:
+    def __init__(self, folder: Path, *, wishes: Wishes, sampled: Sampled | None) -> None:
         self.words = Words()
         self._folder = folder
         self._frames = self._sound = self._spectrogram = None
-        if wishes.frames != "none":
-            self._frames = FramesFolder(folder, kind=wishes.frames)
+        if sampled is not None:
+            facts_of = sampled.facts_of
+            self._frames = FramesFolder(folder, kind=wishes.frames, facts_of=facts_of)
         if wishes.sound != "none":
             self._sound = SoundFile(folder / f"sound.{wishes.sound}", kind=wishes.sound)
         if wishes.spectrogram:
             self._spectrogram = SpectrogramFile(folder)
         self._open = contextlib.ExitStack()
-
-    @property
-    def pictures(self) -> bool:
-        """Whether pictures are taken."""
-        return self._frames is not None
 
     @property
     def hears(self) -> bool:
@@ -104,11 +103,10 @@ class Files:
                 start_s=kept.start_s - info.start_s,
                 hop_s=kept.hop_s,
             )
-            rows, bands = columns.shape
         return {
             "files": [NPZ, PNG],
-            "columns": rows,
-            "bands": bands,
+            "columns": kept.columns,
+            "bands": N_MELS,
             "start_s": round(kept.start_s, 6),
             "hop_s": kept.hop_s,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -40,14 +41,22 @@ class FramesFolder:
     Args:
         folder: that both are written to.
         kind: of pictures.
+        facts_of: from the time of a frame, in turn for each: the time that it is wanted for, and
+            whether it is a key frame; None for what is not known.
     """
 
-    def __init__(self, folder: Path, *, kind: PictureKind) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kind: PictureKind,
+        facts_of: Callable[[float], tuple[float | None, bool | None]],
+    ) -> None:
         self.count = 0
         self.first_s: float | None = None
         self.last_s: float | None = None
         self.sizes: dict[str, int] = {}  #: "1920x1080" -> pictures of this size
-        self._folder, self._kind = folder, kind
+        self._folder, self._kind, self._facts_of = folder, kind, facts_of
         self._table: IO[str] | None = None
         self._rows: Any = None
 
@@ -66,7 +75,9 @@ class FramesFolder:
             self.count += 1
             name = f"{FRAMES}/{self.count:06}.{self._kind}"
             Image.fromarray(rgb).save(self._folder / name, **_HOW[self._kind])
-            self._rows.writerow([name, "", _written(time_s), ""])
+            wanted_s, key = self._facts_of(time_s)
+            known = "" if key is None else int(key)
+            self._rows.writerow([name, _written(wanted_s), _written(time_s), known])
             size = f"{rgb.shape[1]}x{rgb.shape[0]}"
             self.sizes[size] = self.sizes.get(size, 0) + 1
             self.last_s = round(time_s, 6)
@@ -103,10 +114,10 @@ class FramesFolder:
                 self._table.close()
 
 
-def _written(seconds: float) -> str:
-    """Seconds with as many digits as tell two frames apart.
+def _written(seconds: float | None) -> str:
+    """Seconds with as many digits as tell two frames apart; empty where they are not known.
 
-    >>> _written(1 / 3), _written(2.0)
-    ('0.333333', '2.0')
+    >>> _written(1 / 3), _written(2.0), _written(None)
+    ('0.333333', '2.0', '')
     """
-    return repr(round(seconds, 6))
+    return "" if seconds is None else repr(round(seconds, 6))

@@ -15,16 +15,23 @@ def add_options(decode: argparse.ArgumentParser) -> None:
     decode.add_argument(
         "--sample",
         metavar="HOW",
-        help="which frames: fps:1 (so many a second), and nothing else so far (fps:1)",
+        help="which frames: fps:1 (so many a second), every:2 (seconds), uniform:16 (so many in "
+        "all), keyframes, times:1,2.5 (seconds), shots:2 (so many of each shot), windows:4/2/8 "
+        "(their length and the step between them in seconds, frames in each) (fps:1)",
     )
     decode.add_argument(
         "--precision",
         choices=PRECISIONS,
         default="exact",
-        help="exact: the frame on screen at that time (exact)",
+        help="which frame stands for a time: the one on screen; one near it that costs less to "
+        "decode; the last key frame (exact)",
     )
     decode.add_argument(
-        "--tolerance", type=float, default=0.0, metavar="S", help="seconds, with near (0)"
+        "--tolerance",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="how far from its time a frame may be, with near (0.5)",
     )
     decode.add_argument(
         "--frames", choices=PICTURES, default="jpg", help="kind of pictures, or none (jpg)"
@@ -40,6 +47,12 @@ def add_options(decode: argparse.ArgumentParser) -> None:
         "--start", type=float, metavar="S", help="begin here, in seconds from the film's start"
     )
     decode.add_argument("--end", type=float, metavar="S", help="end here")
+    decode.add_argument(
+        "--plan",
+        action="store_true",
+        help="say which packets would be decoded for these frames, and why the others not; "
+        "nothing is decoded or written",
+    )
     decode.add_argument(
         "--overwrite", action="store_true", help="replace what an earlier command wrote there"
     )

@@ -7,18 +7,25 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 
 from triptych.decode.spectrogram import HOP, N_FFT, N_MELS, RATE_HZ, band_centres_hz
 from triptych.records import Floats, Spectrogram, Times
 
-__all__ = ["NPZ", "SpectrogramFile", "pixel_columns"]
+__all__ = ["NPZ", "Columns", "SpectrogramFile", "pixel_columns"]
 
 NPZ = "spectrogram.npz"
 _ROWS = 1 << 15  # columns of sound at a time: 10 MB
 _DAWN = (1980, 1, 1, 0, 0, 0)  # the same sound gives the same bytes
+
+
+class Columns(Protocol):
+    """Columns of a spectrogram (T, N_MELS), in memory or not."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> Floats: ...
 
 
 class SpectrogramFile:
@@ -52,22 +59,21 @@ class SpectrogramFile:
         self.columns += len(columns.log_mel)
 
     @contextlib.contextmanager
-    def finished(self) -> Iterator[Floats]:
-        """Write the archive; yields all columns (T, N_MELS), which lie on the disk.
+    def finished(self) -> Iterator[Columns]:
+        """Write the archive; yields all columns, which lie on the disk.
 
         Raises:
             OSError: the disk will not have it.
         """
         assert self._file is not None, "there is no sound"
         self._file.close()
-        columns = np.memmap(self._raw, "<f4", "r", shape=(self.columns, N_MELS))
+        columns = _OnDisk(self._raw, rows=self.columns)
         with zipfile.ZipFile(self._folder / NPZ, "w") as archive:
-            _add(archive, "log_mel", columns.shape, "<f4", _pieces(columns))
+            _add(archive, "log_mel", (len(columns), N_MELS), "<f4", _pieces(columns))
             _add(archive, "time_s", (self.columns,), "<f8", self._times())
             for name, values in self._parameters().items():
                 _add(archive, name, values.shape, values.dtype.str, iter([values]))
         yield columns
-        del columns
         self._raw.unlink()
 
     def _times(self) -> Iterator[Times]:
@@ -98,9 +104,24 @@ class SpectrogramFile:
                 self._file.close()
 
 
-def _pieces(columns: Floats) -> Iterator[Floats]:
+class _OnDisk:
+    """Rows of a file, read when they are asked for. A map of it would count as memory."""
+
+    def __init__(self, path: Path, *, rows: int) -> None:
+        self._path, self._rows = path, rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, rows: slice) -> Floats:
+        first, last, _ = rows.indices(self._rows)
+        count, offset = (last - first) * N_MELS, first * N_MELS * 4
+        return np.fromfile(self._path, "<f4", count, offset=offset).reshape(-1, N_MELS)
+
+
+def _pieces(columns: Columns) -> Iterator[Floats]:
     for at in range(0, len(columns), _ROWS):
-        yield np.asarray(columns[at : at + _ROWS])
+        yield columns[at : at + _ROWS]
 
 
 def _add(
@@ -119,7 +140,7 @@ def _add(
             file.write(piece.tobytes())
 
 
-def pixel_columns(columns: Floats, *, begin: float, end: float, pixels: int) -> Floats:
+def pixel_columns(columns: Columns, *, begin: float, end: float, pixels: int) -> Floats:
     """Columns `begin` to `end`, averaged or repeated to so many pixels (pixels, N_MELS).
 
     >>> pixel_columns(np.arange(6.0).reshape(6, 1), begin=0, end=6, pixels=3).ravel().tolist()
@@ -128,7 +149,4 @@ def pixel_columns(columns: Floats, *, begin: float, end: float, pixels: int) -> 
     edges = np.linspace(begin, end, pixels + 1)
     first = np.minimum(edges[:-1].astype(int), len(columns) - 1)
     last = np.maximum(np.minimum(np.ceil(edges[1:]).astype(int), len(columns)), first + 1)
-    found = np.empty((pixels, columns.shape[1]), np.float32)
-    for at in range(pixels):
-        found[at] = columns[first[at] : last[at]].mean(axis=0)
-    return found
+    return np.stack([columns[a:b].mean(axis=0) for a, b in zip(first, last, strict=True)])

@@ -8,7 +8,16 @@ from typing import Literal
 
 from triptych.errors import UsageError
 
-__all__ = ["PICTURES", "PRECISIONS", "SOUNDS", "PictureKind", "Precision", "SoundKind", "Wishes"]
+__all__ = [
+    "PICTURES",
+    "PRECISIONS",
+    "SOUNDS",
+    "PictureKind",
+    "Precision",
+    "SoundKind",
+    "Wishes",
+    "check_sample",
+]
 
 PictureKind = Literal["jpg", "png", "none"]
 SoundKind = Literal["wav", "flac", "none"]
@@ -27,7 +36,7 @@ class Wishes:
     spectrogram: bool = True
     sample: str = "fps:1"  #: which frames, see `triptych.decode.sampling`
     precision: Precision = "exact"
-    tolerance_s: float = 0.0  #: how far from the wanted time a frame may be, with "near"
+    tolerance_s: float = 0.5  #: how far from the wanted time a frame may be, with "near"
     short_side: int | None = None  #: pixels that frames are scaled down to; None: as they are
     start_s: float | None = None  #: in seconds from the start of the film
     end_s: float | None = None
@@ -52,3 +61,22 @@ class Wishes:
             )
         if not 0 <= self.tolerance_s < math.inf:
             raise UsageError("--tolerance must be 0 or more seconds")
+
+
+def check_sample(words: str, *, planned: bool = False) -> None:
+    """Refuse what is no way to sample.
+
+    Args:
+        words: as somebody typed them.
+        planned: without decoding anything.
+
+    Raises:
+        UsageError: there is no such way.
+    """
+    from triptych.decode.sampling import Shots, sample_of  # which takes numpy
+
+    if isinstance(sample_of(words), Shots) and planned:
+        raise UsageError(
+            f"{words!r} cannot be planned: where shots begin is known only from the pictures",
+            remedy="plan another way to sample, or decode without --plan",
+        )

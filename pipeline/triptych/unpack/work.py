@@ -22,10 +22,12 @@ from triptych.unpack.wishes import Wishes
 
 if TYPE_CHECKING:
     from triptych.decode.media import Chunk, Media
+    from triptych.decode.plan import DecodePlan
     from triptych.events import Stopwatch
     from triptych.unpack.files import Files
+    from triptych.unpack.sampling import Sampled
 
-__all__ = ["unpack_one"]
+__all__ = ["plan_one", "unpack_one"]
 
 _SCHEMA_VERSION = 1  # of media.json
 _AS_IT_IS = 1 << 20  # pixels of the short side; pictures are never enlarged
@@ -70,6 +72,31 @@ def unpack_one(
     }
 
 
+def plan_one(
+    *, source: Source, row: Row, config: Config, threads: int, wishes: Wishes, news: Path
+) -> Row:
+    """Say what would be decoded of one film; nothing is.
+
+    Args:
+        source: the film, or a window of it.
+        row: what is known of it.
+        config: limits.
+        threads: of a decoder.
+        wishes: what is wanted.
+        news: the file that stages are told in.
+    """
+    from triptych.events import Stopwatch, telling
+
+    try:
+        with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
+            job = _Job(source, config=config, threads=threads, wishes=wishes, watch=Stopwatch())
+            plan, seconds = job.planned()
+    except Exception as err:  # noqa: BLE001 - it becomes the row of this film
+        return given_up(row, err, expected=source.expected, stage="plan")
+    found = {"plan": plan.facts(), "lines": list(plan.lines()), "duration_s": seconds}
+    return row | found | {"state": "done", "fresh": True}
+
+
 class _Job:
     """One film on its way into files."""
 
@@ -82,19 +109,45 @@ class _Job:
             wishes = dataclasses.replace(wishes, start_s=source.start_s, end_s=source.end_s)
         self.wishes = wishes
 
+    def planned(self) -> tuple[DecodePlan, float]:
+        """What would be decoded, and of how many seconds."""
+        from triptych.decode.media import open_media
+        from triptych.decode.sampling import sample_of
+        from triptych.events import stage
+        from triptych.unpack.sampling import options
+
+        with stage("open", self.path, self.watch):
+            media = open_media(self.path, max_pixels=self.limits.max_pixels)
+        with media, stage("plan", self.path, self.watch):
+            start_s, end_s = self._window(media)
+            info = media.info
+            length_s = max(0.0, min(end_s, info.start_s + (info.duration_s or 0.0)) - start_s)
+            policy = sample_of(self.wishes.sample)
+            plan = media.plan(start_s=start_s, end_s=end_s, **options(self.wishes, policy))
+            return plan, round(length_s, 6)
+
     def done(self, scratch: Path, place: Path) -> dict[str, Any]:
         """Fill `scratch` and make it `place`; returns what media.json says."""
         from triptych.decode.media import open_media
         from triptych.events import stage
         from triptych.unpack.files import Files
+        from triptych.unpack.sampling import Sampled
 
         with stage("open", self.path, self.watch):
             media = open_media(self.path, threads=self.threads, max_pixels=self.limits.max_pixels)
         with media:
+            start_s, end_s = self._window(media)
+            sampled = None
+            if self.wishes.frames != "none":
+                with stage("sample", self.path, self.watch):
+                    sampled = Sampled(media, self.wishes, start_s=start_s, end_s=end_s)
             with self._writing(place):
                 scratch.mkdir(parents=True)
-            with Files(scratch, wishes=self.wishes) as files:
-                for chunk in self._decoded(media, files):
+            with Files(scratch, wishes=self.wishes, sampled=sampled) as files:
+                with stage("subtitles", self.path, self.watch):
+                    zero_s = media.info.start_s
+                    files.words.read_beside(self.path, zero_s=zero_s, start_s=start_s, end_s=end_s)
+                for chunk in self._decoded(media, sampled, hears=files.hears):
                     with self._writing(place):
                         files.take(chunk)
                 with self._writing(place):
@@ -114,24 +167,21 @@ class _Job:
         with stage("write", self.path, self.watch), writing(place):
             yield
 
-    def _decoded(self, media: Media, files: Files) -> Iterator[Chunk]:
-        """The chunks, each timed, and words of files beside the film."""
+    def _decoded(self, media: Media, sampled: Sampled | None, *, hears: bool) -> Iterator[Chunk]:
+        """The chunks, each timed."""
         from triptych.events import stage
+        from triptych.unpack.sampling import options
 
-        start_s, end_s = self._window(media)
-        with stage("subtitles", self.path, self.watch):
-            files.words.read_beside(
-                self.path, zero_s=media.info.start_s, start_s=start_s, end_s=end_s
-            )
         wishes = self.wishes
+        start_s, end_s = self._window(media)
         chunks = media.stream(
-            fps=float(wishes.sample.removeprefix("fps:")),
             short_side=wishes.short_side or _AS_IT_IS,
-            pictures=files.pictures,
-            sound=files.hears,
+            pictures=sampled is not None,
+            sound=hears,
             start_s=None if wishes.start_s is None else start_s,
             end_s=None if wishes.end_s is None else end_s,
             max_duration_s=self.limits.max_duration_s,
+            **(options(wishes, sampled.policy) if sampled else {}),
         )
         while True:
             with stage("decode", self.path, self.watch):
