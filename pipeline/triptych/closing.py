@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, TextIO
 
+from triptych.amounts import counted, sized
 from triptych.console import NO_LABELS, Row, describe, labels_or_why, shown
 
 __all__ = [
@@ -31,7 +32,7 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
     if left := totals["waiting"]:
         counts["not reached"] = left
     said = ", ".join(f"{n} {state}" for state, n in counts.items())
-    lines = [f"{totals['videos']} inputs: {said}, in {totals['seconds']:.2f} s"]
+    lines = [f"{counted(totals['videos'], 'input')}: {said}, in {totals['seconds']:.2f} s"]
     if counts.keys() == {"skipped"}:
         lines.append("no video: none of these files is a video or sound file")
     if once := totals.get("preparation_seconds"):
@@ -47,7 +48,7 @@ def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
         what = "features" if counts.get("done") else "answers"
         lines.append(f"nothing was decoded: the {what} were there already")
     told = Counter(w for r in rows for w in r.get("warnings", ()) if w.startswith(NO_LABELS))
-    lines += [f"{warning} ({count} videos)" for warning, count in told.items()]
+    lines += [f"{warning} ({counted(count, 'video')})" for warning, count in told.items()]
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]
     if before := sum(r["state"] == "failed" and not r.get("fresh") for r in rows):
         lines.append(f"failed before, and not tried again: {before} (--retry-failed tries them)")
@@ -88,7 +89,7 @@ def print_plan(planned: dict[str, Any], stream: TextIO) -> None:
     }
     counts = planned["counts"]
     said = ", ".join(f"{counts[plan]} {what}" for plan, what in words.items() if counts[plan])
-    lines = [f"{planned['videos']} inputs: {said}"]
+    lines = [f"{counted(planned['videos'], 'input')}: {said}"]
     for plan in ("decode", "report", "failed"):
         rows = [r for r in planned["rows"] if r["plan"] == plan]
         for row in rows[:_MOST_ROWS]:
@@ -110,9 +111,7 @@ def _estimated(estimate: dict[str, Any]) -> str:
             "start the run, and ask again after the first ones"
         )
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return (
-        f"about {time} and {size / 1e6:.1f} MB of results, judging by the videos done here before"
-    )
+    return f"about {time} and {sized(size)} of results, judging by the videos done here before"
 
 
 def print_unpacked(totals: dict[str, Any], stream: TextIO) -> None:
@@ -141,7 +140,9 @@ def print_decode_plan(planned: dict[str, Any], stream: TextIO) -> None:
 def print_training(result: dict[str, Any], stream: TextIO) -> None:
     """What was learned, how well, and where it is."""
     splits = result["metrics"]["splits"]
-    columns = [(f"{name}, {found['videos']} videos", found) for name, found in splits.items()]
+    columns = [
+        (f"{name}, {counted(found['videos'], 'video')}", found) for name, found in splits.items()
+    ]
     _figures(columns, stream)
     counts = result["metrics"]["data"]["by_label"]
     if said := [f"{name} {sum(parts.values())}" for name, parts in counts.items()]:
@@ -153,7 +154,7 @@ def print_training(result: dict[str, Any], stream: TextIO) -> None:
 
 def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:
     """How well a model did, label by label, and beside others: on videos new to it, if any."""
-    which = "videos of the test split" if result["split"] == "test" else "videos"
+    which = " of the test split" if result["split"] == "test" else ""
     part = "unseen" if result["unseen"] else "seen"
     print(shown(f"{result['name']} on {_measured_on(result, part, which)}"), file=stream)
     if result["used"]:
@@ -175,13 +176,13 @@ def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:
 def _measured_on(result: dict[str, Any], part: str, which: str) -> str:
     """How many videos figures are of, and whether a model knew them."""
     if not (result["used"] and result["seen"]):
-        return f"{result['used']} {which}"
+        return f"{counted(result['used'], 'video')}{which}"
     who = "a model here" if result["compare"] else "it"
     known = f"{who} was trained on"
     if part == "unseen":
         known = "no model here was trained on" if result["compare"] else "it was not trained on"
     every = "" if result["unseen"] else ", all of them videos"
-    return f"{result[part]['videos']} {which}{every} that {known}"
+    return f"{counted(result[part]['videos'], 'video')}{which}{every} that {known}"
 
 
 def _outcome(result: dict[str, Any], stream: TextIO) -> None:
@@ -189,7 +190,7 @@ def _outcome(result: dict[str, Any], stream: TextIO) -> None:
     lines = [f"warning: {warning}" for warning in result["warnings"]]
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in result["failures"]]
     used, videos = result["used"], result["videos"]
-    lines.append(f"{used} of {videos} videos used, in {result['seconds']:.1f} s")
+    lines.append(f"{used} of {counted(videos, 'video')} used, in {result['seconds']:.1f} s")
     for line in lines:
         print(shown(line), file=stream)
 
@@ -224,7 +225,7 @@ def _by_label(result: dict[str, Any], stream: TextIO) -> None:
     if rows:
         _print_table(["label", "precision", "recall", "f1", "videos"], rows[:_MOST_ROWS], stream)
     if len(rows) > _MOST_ROWS:
-        print(f"and {len(rows) - _MOST_ROWS} more labels (--json)", file=stream)
+        print(f"and {counted(len(rows) - _MOST_ROWS, 'more label')} (--json)", file=stream)
 
 
 def _mistakes(labels: list[str], found: dict[str, Any]) -> list[str]:

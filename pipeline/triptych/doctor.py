@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.cache import cache_dir
 from triptych.config import RunnerConfig
 from triptych.errors import WeightsError
@@ -110,7 +111,7 @@ def _free_bytes() -> int:
 def doctor_lines(facts: dict[str, Any]) -> Iterator[str]:
     """The facts in words, with what to do."""
     yield f"triptych {facts['triptych']}, Python {facts['python']}, {facts['platform']}"
-    yield f"{facts['cores']} cores, device {facts['device']}, engine {facts['engine']}"
+    yield f"{counted(facts['cores'], 'core')}, device {facts['device']}, engine {facts['engine']}"
     if facts["gpu"]:
         yield "a GPU is there, and not used: --set runner.device=cuda (docs/operation.md)"
     yield "ffmpeg: " + ", ".join(f"{n} {v}" for n, v in facts["ffmpeg"].items())

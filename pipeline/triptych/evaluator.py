@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from triptych.amounts import counted
 from triptych.config import Config, PredictConfig
 from triptych.errors import UsageError
 from triptych.features.jobs import in_use
@@ -150,8 +151,8 @@ def _dataset(
         items = tuple(i for i in items if set(i.labels) <= set(model.labels))
         if names := sorted({n for i in strange for n in i.labels} - set(model.labels)):
             warnings.append(
-                f"{len(strange)} videos were left out, because the model does not know their "
-                f"labels: {listed(names)}"
+                f"{counted(len(strange), 'video was', 'videos were')} left out, because the model does "
+                f"not know these labels: {listed(names)}"
             )
         if not items:
             raise UsageError(
@@ -248,7 +249,7 @@ def _seen_before(seen: npt.NDArray[np.bool_]) -> list[str]:
     """A warning when videos are measured on that a model was trained on."""
     if not seen.any():
         return []
-    told = f"{seen.sum()} of {len(seen)} videos are those that the model was trained on"
+    told = f"the model was trained on {seen.sum()} of {counted(len(seen), 'video')}"
     if seen.all():
         return [f"{told}: on other videos it does less well than these figures say"]
     return [f"{told}: only the figures of the other {(~seen).sum()} say how good it is"]
@@ -260,5 +261,6 @@ def _without_evidence(model: TrainedModel, found: Gathered, kept: Sequence[int])
 
     if not (mute := sum(not is_evident(model, _example(found, i)) for i in kept)):
         return []
-    told = f"{mute} videos hold nothing that the model reads ({reads(model)})"
-    return [f"{told}: its answer is the same for all of them"]
+    told = counted(mute, "video holds", "videos hold")
+    same = "its answer is the same for all such"
+    return [f"{told} nothing that the model reads ({reads(model)}): {same}"]

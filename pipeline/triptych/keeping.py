@@ -8,6 +8,7 @@ import re
 import time
 from typing import Any
 
+from triptych.amounts import counted, sized
 from triptych.errors import UsageError
 from triptych.features import upkeep
 from triptych.features.store import FeatureStore
@@ -47,7 +48,7 @@ def stats() -> Outcome:
     if found.oldest_use_s is not None and found.newest_use_s is not None:
         lines.append(f"used between {_day(found.oldest_use_s)} and {_day(found.newest_use_s)}")
     if found.running:
-        lines.append(f"{found.running} runs are at work on it")
+        lines.append(f"{counted(found.running, 'run is', 'runs are')} at work on it")
     return dataclasses.asdict(found), lines, 0
 
 
@@ -67,7 +68,7 @@ def prune(max_size: str) -> Outcome:
     found = upkeep.prune(FeatureStore().root, max_bytes=bytes_of(max_size))
     lines = [f"{_said(found.removed)} removed, {_said(found.left)} left"]
     if found.over_bytes:
-        more = f"{found.over_bytes / 1e6:.1f} MB more than asked for"
+        more = f"{sized(found.over_bytes)} more than asked for"
         lines.append(f"{more}: {_said(found.needed)} may be needed by runs that are at work")
     return dataclasses.asdict(found), lines, 1 if found.over_bytes else 0
 
@@ -85,12 +86,13 @@ def export(out: str, target: str, *, layout: str, tracks: str | None) -> Outcome
     for (reason, remedy), names in alike.items():
         who = names[0] if len(names) == 1 else f"{len(names)} videos, {names[0]} the first"
         lines.append(f"skipped: {who}: {reason}{f' ({remedy})' if remedy else ''}")
-    lines.append(f"{len(found['videos'])} videos in {len(found['files'])} files: {found['target']}")
+    videos, files = counted(len(found["videos"]), "video"), counted(len(found["files"]), "file")
+    lines.append(f"{videos} in {files}: {found['target']}")
     return found, lines, 3 if not found["videos"] else 1 if found["skipped"] else 0
 
 
 def _said(total: upkeep.Total) -> str:
-    return f"{total.files} files, {total.bytes / 1e6:.1f} MB"
+    return f"{counted(total.files, 'file')}, {sized(total.bytes)}"
 
 
 def _day(seconds: float) -> str:

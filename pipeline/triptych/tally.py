@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.config import Config, parse_failures
 from triptych.journal import Row
 
@@ -41,8 +42,8 @@ class Budget:
             return ""
         words, times = self._failures.most_common(1)[0]
         return (
-            f"{failed} of {self._ended} videos failed, more than --max-failures {self._allowed} "
-            f"allows; {times} of them with: {words}"
+            f"{failed} of {counted(self._ended, 'video')} failed, more than --max-failures "
+            f"{self._allowed} allows; {times} of them with: {words}"
         )
 
 
@@ -100,7 +101,7 @@ def _stages(fresh: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 def exit_code(totals: dict[str, Any]) -> int:
     """0 all done, 1 some failed or partial, 3 nothing succeeded."""
-    counts = totals["states"]
+    counts = Counter(totals["states"])
     if not counts["done"] + counts["cached"] + counts["partial"]:
         return 3
     return 1 if counts["failed"] + counts["partial"] else 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triptych import __version__
+from triptych.amounts import counted
 from triptych.config import Config
 from triptych.errors import OutputError, UsageError
 from triptych.features.jobs import in_use
@@ -151,7 +152,7 @@ def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
     failed = {f["path"] for f in found.failures}
     if not found.items:
         raise UsageError(
-            f"none of the {len(dataset.items)} videos could be read",
+            f"none of {counted(len(dataset.items), 'video')} could be read",
             path=found.failures[0]["path"] if found.failures else None,
             remedy=found.failures[0]["remedy"] if found.failures else "give videos",
         )
@@ -169,7 +170,9 @@ def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
         )
     warnings = []
     if failed:
-        warnings.append(f"{len(failed)} videos could not be read and were left out")
+        warnings.append(
+            f"{counted(len(failed), 'video')} could not be read, and had to be left out"
+        )
     if few := sorted(n for n, count in left.counts().items() if count < 2):
         warnings.append(f"labels of which a single video could be read: {listed(few)}")
     return left, warnings

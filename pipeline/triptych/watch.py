@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.arrivals import Arrival, Looks, Stamp
 from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
@@ -103,7 +104,8 @@ def _nothing(folder: Path, growing: int) -> str:
     """Why there was nothing to do."""
     if not growing:
         return f"nothing to do: no file in {folder}, nor in the folders in it"
-    return f"nothing to do: {growing} files in {folder} are not complete; look again later"
+    files = counted(growing, f"file in {folder} is", f"files in {folder} are")
+    return f"nothing to do: {files} not complete; look again later"
 
 
 class _Passes:

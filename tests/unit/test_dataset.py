@@ -130,7 +130,7 @@ def test_what_stands_beside_the_class_folders_is_left_out_and_listed(tmp_path: P
     touch(tmp_path, "cat/a.mp4", "dog/b.mp4", "stray.mp4", "labels.csv", "README.md")
     dataset = read(tmp_path)
     assert set(found(dataset)) == {"a.mp4", "b.mp4"}
-    assert dataset.warnings == ("1 without a label were left out: stray.mp4",)
+    assert dataset.warnings == ("1 video without a label had to be left out: stray.mp4",)
 
 
 @pytest.mark.parametrize("names", [["a.mp4", "b.mp4"], ["train/a.mp4", "test/b.mp4"]])
@@ -160,7 +160,7 @@ def test_a_manifest_says_it_all(tmp_path: Path) -> None:
     assert found(dataset) == {"a.mp4": ("cat", "train"), "b.mp4": ("dog", "test")}
     assert [i.group for i in dataset.items] == ["g 1", "g2"]
     (warning,) = dataset.warnings
-    assert "1 without a label were left out" in warning and "c.mp4" in warning
+    assert "1 video without a label had to be left out" in warning and "c.mp4" in warning
 
 
 def test_several_labels_make_it_multi_label(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
 
 def test_several_labels_do_not_fit_a_single_label_task(tmp_path: Path) -> None:
     path = manifest(tmp_path, "path,label\na.mp4,cat|dog\nb.mp4,cat\n")
-    with pytest.raises(UsageError, match="1 videos have several labels, the first cat, dog"):
+    with pytest.raises(UsageError, match="1 video has several labels, the first cat, dog"):
         read(path, task="single")
 
 

@@ -40,12 +40,19 @@ def test_what_is_no_size_is_refused(size: str) -> None:
 def test_stats_verify_and_prune(store: FeatureStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cache", "stats", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["entries"]["files"] == 3
+    assert main(["cache", "stats"]) == 0
+    size = sum(store.path(key).stat().st_size for key in KEYS)
+    assert 100 < size < 1000  # so the unit is not MB
+    assert f"\n3 files, {size} B of features\n" in capsys.readouterr().out
     assert main(["cache", "verify"]) == 0
     assert "3 files" in capsys.readouterr().out
+    store.path(KEYS[2]).unlink()
     path = store.path(KEYS[0])
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["cache", "verify"]) == 1
-    assert f"damaged, and moved aside: {path}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"damaged, and moved aside: {path}" in said
+    assert "\n1 file, " in said
     assert main(["cache", "prune", "--max-size", "0"]) == 0
-    assert "0 files, 0.0 MB left" in capsys.readouterr().out
+    assert "0 files, 0 B left" in capsys.readouterr().out
     assert store.get(KEYS[1]) is None

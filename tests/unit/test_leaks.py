@@ -84,7 +84,7 @@ def test_a_group_in_two_splits_is_named() -> None:
         item("3.mp4", "a", group="h"), item("4.mp4", "b", group="i"),
     )  # fmt: skip
     (warning,) = warned(found, [1, 2, 3, 4])
-    assert warning == "1 groups are in several splits, so what is tested is partly known: g"
+    assert warning == "1 group is in several splits, so what is tested is partly known: g"
 
 
 def test_one_content_with_two_labels_is_named() -> None:

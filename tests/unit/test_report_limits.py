@@ -43,7 +43,7 @@ def test_against_a_good_model_only_its_scope_speaks() -> None:
             "Few videos to learn from: “a” (7).",
         ),
         ({"data__groups": 12}, "come from 12 sources only"),
-        ({"data__failed": 3, "data__videos": 2003}, "3 of 2003 videos could not be used"),
+        ({"data__failed": 3, "data__videos": 2003}, "3 of 2,003 videos could not be used"),
         ({"splits__test__intervals": {"accuracy": [0.7, 0.95]}}, "anything from 70.0% to 95.0%"),
         ({"splits__test__intervals": {"accuracy": [0.45, 0.5]}}, "better than always saying “a”"),
         (

@@ -154,7 +154,7 @@ def test_a_giant_group_leaves_no_fold_empty() -> None:
 @pytest.mark.parametrize(
     ("labels", "groups", "reason"),
     [
-        ([0, 1, 0], ["a"] * 3, "all 3 videos are of one group"),
+        ([0, 1, 0], ["a"] * 3, "all videos are of one group"),
         ([], [], "no videos"),
         ([0, 1], ["a"], r"2 labels, but groups of shape \(1,\)"),
         ([[0, 2], [1, 0]], ["a", "b"], "0 or 1"),

@@ -75,7 +75,10 @@ def test_a_folder_of_classes_becomes_a_model(trained: tuple[Path, dict[str, Any]
     assert said["labels"] == ["红", "蓝"] and said["task"] == "single"
     (failure,) = said["failures"]
     assert failure["path"].endswith("坏.mp4") and failure["stage"] == "open" and failure["remedy"]
-    assert any("1 videos could not be read" in warning for warning in said["warnings"])
+    assert any(
+        "1 video could not be read, and had to be left out" in warning
+        for warning in said["warnings"]
+    )
     assert "no video in these folders beside the classes: 空" in said["warnings"]
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     assert metrics == said["metrics"]
@@ -221,7 +224,7 @@ def test_sound_alone(tmp_path: Path, scratch_cache: Path) -> None:
     assert not shown.prediction.step_present.any() and shown.prediction.ranked == ()
     done = command("run", silent, "-o", tmp_path / "out", "--model", tmp_path / "m")
     assert done.returncode == 0, done.stderr
-    assert "no labels: nothing that the model reads (audio) is in this file (1 videos)" in (
+    assert "no labels: nothing that the model reads (audio) is in this file (1 video)" in (
         done.stdout
     )
     assert analysis_of(tmp_path / "out", "silent.mkv")["labels"] == []
@@ -231,7 +234,7 @@ def test_sound_alone(tmp_path: Path, scratch_cache: Path) -> None:
         w for w in triptych.evaluate(tmp_path / "m", [_labelled(tmp_path, silent)])["warnings"]
         if "nothing that the model reads" in w
     ]  # fmt: skip
-    assert mute.startswith("1 videos hold nothing that the model reads (audio): ")
+    assert mute.startswith("1 video holds nothing that the model reads (audio): ")
 
 
 def _labelled(folder: Path, film: Path) -> Path:
@@ -262,7 +265,7 @@ def test_a_model_is_measured_on_other_videos(model: Path, others: Path) -> None:
 def test_videos_that_a_model_was_trained_on_are_counted(model: Path, clips: Path) -> None:
     said = triptych.evaluate(model, [clips])
     (warning,) = said["warnings"]
-    assert warning.startswith("10 of 12 videos are those that the model was trained on")
+    assert warning.startswith("the model was trained on 10 of 12 videos: ")
     assert (said["unseen"]["videos"], said["seen"]["videos"]) == (2, 10)
     right = [
         said[part]["metrics"]["accuracy"] * said[part]["videos"] for part in ("unseen", "seen")
@@ -285,7 +288,7 @@ def test_labels_that_a_model_does_not_know(model: Path, others: Path, tmp_path: 
     said = triptych.evaluate(model, [manifest])
     assert said["split"] == "test" and said["used"] == 1
     assert (
-        "1 videos were left out, because the model does not know their labels: 绿"
+        "1 video was left out, because the model does not know these labels: 绿"
         in (said["warnings"][0])
     )
     manifest.write_text("\n".join([lines[0], lines[2]]), encoding="utf-8")

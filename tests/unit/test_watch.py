@@ -218,7 +218,7 @@ def test_files_that_still_grow_are_left_and_that_is_said(
     told = Told()
     watch(folder, folder / "out", listener=told, poll_s=0.01, settle_s=0.05, once=True)
     assert told.notes[1:] == [
-        f"nothing to do: 1 files in {folder} are not complete; look again later"
+        f"nothing to do: 1 file in {folder} is not complete; look again later"
     ]
 
 

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from triptych.amounts import counted
 from triptych.decode.ahead import facts_of, film_of, mark_reader
 from triptych.decode.container import Streams, choose_streams, describe, open_container, remarks
 from triptych.decode.lane import Pictures
@@ -312,7 +313,7 @@ class Media:
         report.end_s = max(report.end_s, run.end_s)
         if not run.found and any(s.type != "subtitle" for s in wanted):
             raise DecodeError(
-                f"nothing could be decoded ({report.errors} broken packets)",
+                f"nothing could be decoded ({counted(report.errors, 'broken packet')})",
                 path=self.path,
                 remedy="the file may be truncated; copy or download it again",
             )
@@ -324,7 +325,7 @@ class Media:
                 report.partial = True
                 report.warnings.append(f"nothing of the {stream.type} stream could be decoded")
         if report.errors:
-            report.warnings.append(f"{report.errors} packets could not be decoded")
+            report.warnings.append(f"{counted(report.errors, 'packet')} could not be decoded")
         report.warnings.extend(run.complaints())
         read, claimed = report.end_s - begin, claimed_end - begin
         if claimed >= limit - begin and limit != float("inf"):

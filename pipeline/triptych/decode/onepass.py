@@ -13,6 +13,7 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Stream
 
+from triptych.amounts import counted
 from triptych.decode.ahead import Feeder, mark_reader
 from triptych.decode.container import Streams, pixel_aspect
 from triptych.decode.cues import CueReader
@@ -118,7 +119,7 @@ class OnePass:
             said.append(f"{self._sound.overlaps} sound frames overlap others in time")
         dropped = sum(reader.dropped for reader in self._cues.values())
         if dropped:
-            said.append(f"{dropped} embedded cues could not be read")
+            said.append(f"{counted(dropped, 'embedded cue')} could not be read")
         return said
 
     def chunks(self, wanted: Sequence[Stream]) -> Iterator[Chunk]:

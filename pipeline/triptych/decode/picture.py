@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import av
 
+from triptych.amounts import counted
 from triptych.decode.clock import STEP_S, Clock
 from triptych.decode.lane import Lane, Pictures
 
@@ -46,9 +47,10 @@ class PictureStream:
     def complaints(self) -> Iterator[str]:
         """Oddities in the frames' times."""
         if self._clock.unordered:
-            yield f"{self._clock.unordered} frames out of order were left out"
+            yield f"left out: {counted(self._clock.unordered, 'frame')} out of order"
         if self._clock.timeless:
-            yield f"{self._clock.timeless} frames without a time were placed after the one before"
+            frames = counted(self._clock.timeless, "frame")
+            yield f"placed after the one before: {frames} without a time"
 
     @property
     def certain(self) -> bool:

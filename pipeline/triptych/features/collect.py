@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.config import Config
 from triptych.decode.cues import read_sidecar
 from triptych.decode.sidecar import find_sidecars, language_of
@@ -148,7 +149,8 @@ def _sidecar_cues(job: Job) -> tuple[Cue, ...]:
             job.warnings.append(f"{file.name}: {err.message}")
             continue
         if read.dropped:
-            job.warnings.append(f"{file.name}: {read.dropped} malformed cues were left out")
+            dropped = counted(read.dropped, "malformed cue was", "malformed cues were")
+            job.warnings.append(f"{file.name}: {dropped} left out")
         if read.cues:
             return read.cues
         job.warnings.append(f"{file.name}: no cues in it")

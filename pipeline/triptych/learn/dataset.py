@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from triptych.amounts import counted
 from triptych.errors import UsageError
 from triptych.inputs import Source
 
@@ -149,13 +150,15 @@ def read_dataset(
     warnings = []
     if nameless:
         names = listed([str(s.inside if s.inside.name else s.path) for s in nameless])
-        warnings.append(f"{len(nameless)} without a label were left out: {names}")
+        warnings.append(
+            f"{counted(len(nameless), 'video')} without a label had to be left out: {names}"
+        )
     if task == "regression":
         return Dataset(task=task, items=tuple(map(_valued, items)), warnings=tuple(warnings))
     several = [item for item in items if len(item.labels) > 1]
     if task == "single" and several:
         raise UsageError(
-            f"{len(several)} videos have several labels, the first {listed(several[0].labels)}",
+            f"{counted(len(several), 'video has', 'videos have')} several labels, the first {listed(several[0].labels)}",
             path=several[0].source.path,
             remedy="use --task multi, or give each one label",
         )
@@ -163,7 +166,7 @@ def read_dataset(
         task = "multi" if several else "single"
         if several:
             warnings.append(
-                f"{len(several)} of {len(items)} videos have several labels, so each label is "
+                f"several labels in {len(several)} of {counted(len(items), 'video')}, so each label is "
                 "judged by itself (--task multi)"
             )
     found = Dataset(task=task, items=tuple(items))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from triptych.amounts import counted
 from triptych.config import TrainConfig
 from triptych.learn.dataset import Dataset, listed, target_of
 from triptych.learn.duplicates import duplicates_warning, near_duplicates
@@ -51,7 +52,7 @@ def leaks(
     warnings = []
     if torn := _torn([i.group or i.source.path.name for i in items], groups, splits):
         warnings.append(
-            f"{len(torn)} groups are in several splits, so what is tested is partly known: "
+            f"{counted(len(torn), 'group is', 'groups are')} in several splits, so what is tested is partly known: "
             f"{listed(torn)}"
         )
     if twice := _labelled_twice(dataset, digests):

@@ -155,7 +155,7 @@ def _by_group(
         raise UsageError(f"{len(hot)} labels, but groups of shape {whose.shape}")
     names, of = np.unique(whose, return_inverse=True)
     if len(names) < least:
-        only = f"all {len(hot)} videos are of one group" if len(names) else "there are no videos"
+        only = "all videos are of one group" if len(names) else "there are no videos"
         raise UsageError(f"{only}: none can be kept apart to test on", remedy=_REMEDY)
     counts = np.zeros((len(names), 1 + hot.shape[1]))
     np.add.at(counts, of, np.column_stack([np.ones(len(hot)), hot]))

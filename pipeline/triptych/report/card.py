@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.report.findings import (
     MAIN,
     Measure,
@@ -65,7 +66,7 @@ def card_values(metrics: Metrics, name: str) -> dict[str, Any]:
         "source": one_line(str(part(metrics, "data").get("source") or "")),
         "kinds": sorted({str(f.get("modality") or "") for f in _features(metrics).values()} - {""}),
         "tiles": _tiles(metrics, measured),
-        "measured": [(split.name, split.videos) for split in measured],
+        "measured": [(split.name, counted(split.videos, "video")) for split in measured],
         "results": _results(measured),
         "hub": _hub(best),
         "labels": _labels(metrics),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from triptych.amounts import counted
 from triptych.report.findings import (
     EVIDENCE,
     Metrics,
@@ -46,7 +47,7 @@ def lede(metrics: Metrics) -> str:
     best = head(metrics)
     if best is None or best.main is None:
         return f"{does} Nothing was measured."
-    main, on = best.main, f"{best.videos} {best.name} videos"
+    main, on = best.main, counted(best.videos, f"{best.name} video")
     value = shown(main.key, main.value)
     between = f" (95% interval {main.interval})" if main.interval else ""
     if main.key == "accuracy" and task != "multi":
@@ -67,7 +68,7 @@ def facts(metrics: Metrics) -> list[str]:
     if parameters:
         found.append(f"{parameters:,.0f} parameters")
     for name, count in part(metrics, "data", "splits").items():
-        found.append(f"{number(count) or 0:,.0f} {called(str(name))} videos")
+        found.append(counted(number(count) or 0, f"{called(str(name))} video"))
     if seconds := number(training.get("seconds")):
         took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
         found.append(f"trained in {took}")
@@ -110,7 +111,7 @@ def _measured(metrics: Metrics, best: Split | None) -> Iterator[str]:
     unit = 1.0 if is_share(main.key) else abs(value)
     if main.low is not None and main.high is not None and main.high - main.low > _WIDE * unit:
         yield (
-            f"Measured on {best.videos} videos, its {title} is known roughly:"
+            f"Measured on {counted(best.videos, 'video')}, its {title} is known roughly:"
             f" anything from {main.interval} is plausible."
         )
     guess = (
@@ -138,13 +139,15 @@ def _missed(metrics: Metrics, best: Split) -> Iterator[str]:
     # Worst is the label that costs most videos, not a rare one that was missed once.
     missed.sort(key=lambda row: (row["recall"] or 0.0) * row["support"] - row["support"])
     for row in missed[:_MISSED]:
-        found, support = (row["recall"] or 0.0) * row["support"], row["support"]
+        found = (row["recall"] or 0.0) * row["support"]
+        videos = counted(row["support"], f"{best.name} video")
         yield (
-            f"{quoted(row['label'])} is found in {found:.0f} of {support:.0f} {best.name} videos"
+            f"{quoted(row['label'])} is found in {found:.0f} of {videos}"
             f"{_taken_for(metrics, best, row['label'])}."
         )
     if len(missed) > _MISSED:
-        yield f"{len(missed) - _MISSED} more labels are missed more often than found."
+        more = counted(len(missed) - _MISSED, "more label is", "more labels are")
+        yield f"{more} missed more often than found."
 
 
 def _taken_for(metrics: Metrics, best: Split, label: str) -> str:
@@ -165,18 +168,18 @@ def _data(metrics: Metrics) -> Iterator[str]:
         *(number(data.get(key)) for key in ("groups", "used", "failed", "videos")),
     )
     if train is not None and train < _FEW_VIDEOS:
-        yield f"It learned from {train:.0f} videos only."
+        yield f"It learned from {counted(train, 'video')} only."
     counts = [(row["counts"].get("train", 0), row["label"]) for row in label_rows(metrics)]
     if train and (rare := sorted(pair for pair in counts if pair[0] < _FEW_OF_A_LABEL)):
         yield f"Few videos to learn from: {_some([f'{quoted(b)} ({a})' for a, b in rare])}."
     if groups and used and groups < min(used, _FEW_SOURCES):
         yield (
-            f"Its {used:.0f} videos come from {groups:.0f} sources only; videos of a new source"
+            f"Its {used:.0f} videos come from {counted(groups, 'source')} only; videos of a new source"
             " may look and sound different."
         )
     if failed:
-        of = f" of {videos:.0f}" if videos else ""
-        yield f"{failed:.0f}{of} videos could not be used and count in no figure."
+        of = f"{failed:.0f} of {counted(videos, 'video')}" if videos else counted(failed, "video")
+        yield f"{of} could not be used for any figure."
 
 
 def _evidence(metrics: Metrics) -> Iterator[str]:
@@ -201,7 +204,8 @@ def _evidence(metrics: Metrics) -> Iterator[str]:
     elif loss >= _LEANS:
         yield (
             f"What it leans on most is not known: {figures} without {name},"
-            f" which {judged.videos if judged else 'so few'} videos cannot tell from chance."
+            f" which {counted(judged.videos, 'video') if judged else 'so few videos'} cannot tell"
+            " from chance."
         )
     if idle := [name for loss, name, _ in losses if loss < _IDLE]:
         yield f"It gains nothing measurable from {' and '.join(idle)}."

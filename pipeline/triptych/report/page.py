@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triptych.amounts import sized
 from triptych.config import Config
 from triptych.records import Analysis, LabelScore, ScoreKind
 from triptych.report.analysis import plain, versions
@@ -15,7 +16,7 @@ from triptych.report.lanes import lane_data
 from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
 from triptych.report.templating import json_script, render
-from triptych.report.text import clean, clock, file_size, href, one_line, score_text
+from triptych.report.text import clean, clock, href, one_line, score_text
 from triptych.report.words import Words, words_for
 
 __all__ = ["page_html"]
@@ -119,7 +120,7 @@ def _facts(analysis: Analysis, source: Mapping[str, Any], ui: Words) -> list[str
         facts.append(f"{info.fps:.4g} fps")
     facts += [codec for codec in (info.video, info.audio) if codec]
     if isinstance(source.get("size"), int):
-        facts.append(file_size(source["size"]))
+        facts.append(sized(source["size"]))
     return facts
 
 

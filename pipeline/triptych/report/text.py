@@ -1,4 +1,4 @@
-"""Small ways of writing times, sizes, names and links; standard library only."""
+"""Small ways of writing times, names and links; standard library only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-__all__ = ["clean", "clock", "file_size", "has_cjk", "href", "one_line", "percent", "score_text"]
+__all__ = ["clean", "clock", "has_cjk", "href", "one_line", "percent", "score_text"]
 
 # Overrides and isolates can make text read as something else than it says; marks may stay.
 _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -41,20 +41,6 @@ def score_text(score: float, kind: str) -> str:
     ('41%', '3.142')
     """
     return f"{score:.4g}" if kind == "value" else percent(score)
-
-
-def file_size(size: int) -> str:
-    """Bytes in a unit that keeps the figure short.
-
-    >>> file_size(5_300_000), file_size(12)
-    ('5.3 MB', '12 B')
-    """
-    value, unit = float(size), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
 
 
 def clean(text: str) -> str:

@@ -43,7 +43,7 @@ class Words:
     tracks: str = "Tracks"
     filter: str = "Filter"
     find_words: str = "Find words"
-    more_cues: str = "{} more lines in transcript.vtt"
+    more_cues: str = "{} more in transcript.vtt"
     no_words: str = "No words were found in this video."
     fallback_reel: str = "This browser cannot play the original; the highlights are shown instead."
     fallback_frames: str = "This browser cannot play the original; its frames are shown instead."
