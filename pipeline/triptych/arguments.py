@@ -93,6 +93,13 @@ def _named(folder: str) -> str:
     return folder
 
 
+def _allowed(failures: str) -> str:
+    """How many failures; empty is what an unset variable gives, and would be no limit at all."""
+    if not failures.strip():
+        raise argparse.ArgumentTypeError("it is empty: give a number or a share, or leave it out")
+    return failures
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(
@@ -195,6 +202,7 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--max-failures",
+        type=_allowed,
         metavar="N|P%",
         help="stop when more videos failed: a number, or a share of at least 20 (no limit)",
     )

@@ -109,3 +109,14 @@ def test_an_evaluation_without_data_is_refused(
     with pytest.raises(SystemExit):
         parser().parse_args(["evaluate", "m", "--compare", models["a"]])
     assert "the following arguments are required: DATASET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run in", "watch in"])
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_limit_of_failures_is_not_no_limit(
+    command: str, given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args([*command.split(), "-o", "out", "--max-failures", given])
+    assert caught.value.code == 2
+    assert "--max-failures: it is empty: give a number" in capsys.readouterr().err
