@@ -90,13 +90,12 @@ class Source:
 def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Source]:
     """All files to look at, in a stable order, each once.
 
-    Folders are walked recursively; hidden files, subtitle files, what is no regular file and
-    everything below `out`, or below the results of another run, are left out. Whether the rest is media is decided by content when it
-    is opened. A link that leads nowhere is kept if its ending is that of media: someone should
-    hear of it.
+    Folders are walked recursively; hidden files, subtitle files and everything below `out`, or
+    below the results of another run, are left out. Whether the rest is media is decided when it
+    is opened; links that lead nowhere, pipes and devices are told from files before that.
 
     Raises:
-        InputError: an input does not exist.
+        InputError: an input does not exist, or may not be read.
         UsageError: a manifest cannot be read.
     """
     found: list[Source] = []
@@ -104,17 +103,48 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
         if not text:  # Path("") is the working folder, which an unset variable hardly means
             raise InputError("an input is empty", remedy="check the command")
         path = Path(text)
-        if path.is_dir():
-            found.extend(_walk(path, out))
-        elif path.is_file() and path.suffix.lower() in _MANIFESTS:
-            found.extend(_manifest(path))
-        elif path.is_file():
-            found.append(Source(path=path, relative=PurePosixPath(path.name)))
-        elif glob.has_magic(text):
+        if not _is_there(path) and glob.has_magic(text):
             found.extend(_glob(text, out))
-        else:
-            raise InputError("no such file or folder", path=text, remedy="check the path")
+        elif os.path.isdir(path):
+            _check_open(path)
+            found.extend(_walk(path, out))
+        elif os.path.isfile(path) and path.suffix.lower() in _MANIFESTS:
+            found.extend(_manifest(path))
+        else:  # what is no regular file has a row of its own that says so
+            found.append(Source(path=path, relative=PurePosixPath(path.name)))
     return _each_in_its_place(found)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of this name, be it a link that leads nowhere.
+
+    Raises:
+        InputError: there is not, and it is no pattern either; or nobody may look.
+    """
+    try:
+        os.lstat(path)
+        return True
+    except (OSError, ValueError) as err:
+        if glob.has_magic(str(path)):
+            return False
+        if isinstance(err, PermissionError):
+            raise InputError(
+                f"cannot read: {err.strerror}",
+                path=path,
+                remedy="check the permissions of the folders above it",
+            ) from err
+        raise InputError("no such file or folder", path=path, remedy="check the path") from err
+
+
+def _check_open(folder: Path) -> None:
+    try:
+        os.scandir(folder).close()
+    except OSError as err:
+        raise InputError(
+            f"the folder cannot be read: {err.strerror}",
+            path=folder,
+            remedy="check its permissions",
+        ) from err
 
 
 def find_folders(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Path]:
@@ -130,16 +160,8 @@ def _walk(root: Path, out: Path) -> Iterator[Source]:
             expected = path.suffix.lower() in _MEDIA
             if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
                 continue
-            if _is_input(path, expected=expected):
-                relative = PurePosixPath(path.relative_to(root).as_posix())
-                yield Source(path=path, relative=relative, expected=expected, inside=relative)
-
-
-def _is_input(path: Path, *, expected: bool) -> bool:
-    try:
-        return path.is_file() or (expected and path.is_symlink() and not path.exists())
-    except PermissionError:  # its row will say so
-        return expected
+            relative = PurePosixPath(path.relative_to(root).as_posix())
+            yield Source(path=path, relative=relative, expected=expected, inside=relative)
 
 
 @functools.cache  # once, however often a folder is looked through
@@ -192,7 +214,7 @@ def _glob(pattern: str, out: Path) -> list[Source]:
         path = Path(name)
         if out in path.resolve().parents:
             continue
-        if path.is_file() and path.suffix.lower() not in _SUBTITLES:
+        if not os.path.isdir(path) and path.suffix.lower() not in _SUBTITLES:
             relative = path.relative_to(fixed) if fixed != Path() else path
             parts = [p for p in relative.parts if p not in ("..", relative.anchor)]
             place = PurePosixPath(*parts)

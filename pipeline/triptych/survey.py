@@ -22,7 +22,7 @@ from triptych.features.index import DigestIndex
 from triptych.features.keys import digest_of, file_digest, status_of
 from triptych.fuse.provenance import model_digest
 from triptych.inputs import Source
-from triptych.journal import Journal, Row, failure, seen_again
+from triptych.journal import Journal, Row, given_up, seen_again
 
 __all__ = ["Redo", "Survey", "check_sources"]
 
@@ -89,7 +89,7 @@ class Survey:
         return asked or changed or known.get("retryable", True) or not source.expected
 
     def _identified(self, source: Source) -> Row:
-        """A row that knows what the file holds; `state` is "failed" if it cannot be read."""
+        """A row that knows what the file holds; its `state` is set if it cannot be read."""
         row: Row = {
             "path": str(source.path),
             "state": "",
@@ -111,7 +111,8 @@ class Survey:
             )
             row["fingerprint"] = self._fingerprint(source, row["sha256"])
         except (TriptychError, OSError) as err:
-            return failure(row | {"fresh": True}, err, stage="read")
+            row["fresh"] = True
+            return given_up(row, err, expected=source.expected, stage="read")
         return row
 
     def _fingerprint(self, source: Source, digest: str) -> str:

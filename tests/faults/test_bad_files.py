@@ -84,7 +84,7 @@ BAD = {
     "text.mp4": ("failed", "open", *NOT_MEDIA),
     "playlist.mp4": ("failed", "open", *NOT_MEDIA),
     "script.mp4": ("failed", "open", *NOT_MEDIA),
-    "gone.mp4": ("failed", "read", "No such file", "check the path"),
+    "gone.mp4": ("failed", "read", "a link that leads nowhere", "mend the link"),
     "notes.txt": ("skipped", "open", "not a video or sound file", ""),
 }
 

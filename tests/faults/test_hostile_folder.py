@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import random
+import socket
 import struct
 import subprocess
 from pathlib import Path
@@ -44,16 +45,21 @@ HOSTILE = {
     "noise with a head.mp4": DAMAGED,
     "一半.mp4": DAMAGED,
     "huge.avi": ("failed", "decode", "nothing could be decoded"),
+    "pipe.mp4": ("failed", "read", "a pipe, not a file"),
+    "zero.mp4": ("failed", "read", "a device, not a file"),
+    "door.mp4": ("failed", "read", "a socket, not a file"),
     "ring-a.mp4": ("failed", "read", "Too many levels of symbolic links"),
     "ring-b.mp4": ("failed", "read", "Too many levels of symbolic links"),
-    "gone.mp4": ("failed", "read", "No such file"),
+    "gone.mp4": ("failed", "read", "a link that leads nowhere: to nowhere.mp4: No such file"),
     "unreadable.mp4": ("failed", "read", "Input/output error"),
     "cut.mkv": ("partial", "", "could be read"),
     "hole.mkv": ("partial", "", "could not be decoded"),
     "hole.mp4": ("done", "", "could not be decoded"),
     "notes.txt": ("skipped", "open", "not a video or sound file"),
+    "pipe": ("skipped", "read", "a pipe, not a file"),
+    "a stale link": ("skipped", "read", "a link that leads nowhere: to nowhere: No such file"),
 }
-STATES = {"done": GOOD + 1, "cached": 0, "partial": 2, "failed": 16, "skipped": 1}
+STATES = {"done": GOOD + 1, "cached": 0, "partial": 2, "failed": 19, "skipped": 3}
 
 
 def good_files(folder: Path) -> dict[str, int]:
@@ -104,11 +110,15 @@ def hostile_files(folder: Path) -> None:
         "gone.mp4": "nowhere.mp4",
         "unreadable.mp4": "/proc/self/mem",  # by root, too
         "zero.mp4": "/dev/zero",
+        "a stale link": "nowhere",
         "a folder.mp4/again": "..",
     }
     for name, target in links.items():
         (folder / name).symlink_to(target)
-    os.mkfifo(folder / "pipe.mp4")
+    for name in ("pipe.mp4", "pipe", "000.srt"):
+        os.mkfifo(folder / name)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / "door.mp4"))
 
 
 def with_hole(content: bytes, chance: random.Random) -> bytes:
@@ -136,7 +146,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
 
 def test_each_of_two_hundred_files_ends_in_its_state(hostile: Hostile) -> None:
     out, said, kinds = hostile
-    assert len(kinds) == GOOD and len(HOSTILE) == 20
+    assert len(kinds) == GOOD and len(HOSTILE) == 25
     expected = dict.fromkeys(kinds, "done") | {n: state for n, (state, *_) in HOSTILE.items()}
     assert states_of(out) == expected
     assert said.returncode == 1, said.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,15 +86,17 @@ def test_linked_folders_are_walked_and_circles_are_not(tmp_path: Path) -> None:
     assert places(find(tmp_path / "films")) == ["a.mp4", "linked/b.mp4"]
 
 
-def test_a_film_s_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_passed_over_without_a_word(tmp_path: Path) -> None:
+    """Its row says what it is: a failure if its ending, or the user, says that it is a film."""
     (tmp_path / "gone.mp4").symlink_to(tmp_path / "nothing.mp4")
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing.txt")
-    assert places(find(tmp_path)) == ["gone.mp4"]
-
-
-def test_pipes_are_left_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    assert find(tmp_path) == []
+    os.mkfifo(tmp_path / "pipe.srt")
+    os.mkfifo(tmp_path / "pipe")
+    expected = {str(s.relative): s.expected for s in find(tmp_path)}
+    assert expected == {"gone.mp4": True, "gone.txt": False, "pipe.mp4": True, "pipe": False}
+    for name in ("gone.txt", "pipe"):
+        assert all(s.expected for s in (*find(tmp_path / name), *find(tmp_path / f"{name[:3]}*")))
 
 
 @pytest.mark.parametrize(
@@ -307,6 +311,49 @@ def test_a_folder_that_may_not_be_read_costs_no_other_file(
     assert "a.mp4" in [str(s.relative) for s in found]
     # Named in a warning, or its film listed, to fail with the reason.
     assert "shut" in caplog.text or "shut/b.mp4" in [str(s.relative) for s in found]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that other users may look into, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be a user whom permissions bind."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX")
+def test_a_named_folder_that_may_not_be_read_is_named(open_folder: Path) -> None:
+    shut = open_folder / "shut"
+    touch(shut, "in/a.mp4")
+    shut.chmod(0)
+    try:
+        with as_nobody():
+            with pytest.raises(InputError, match="the folder cannot be read: Permission denied"):
+                find(shut)
+            for name in ("in", "nowhere", "in/*.mp4"):
+                with pytest.raises(InputError, match=r"Permission denied|no file matches"):
+                    find(shut / name)
+    finally:
+        shut.chmod(0o755)
+
+
+def test_names_that_no_file_can_have_are_missing_files(tmp_path: Path) -> None:
+    for name in ("x" * 300, "a\0b", "a.mp4/b.mp4"):
+        touch(tmp_path, "a.mp4")
+        with pytest.raises(InputError, match="no such file or folder"):
+            find(tmp_path / name)
 
 
 def test_no_results_stand_where_a_run_writes_its_own_files(tmp_path: Path) -> None:

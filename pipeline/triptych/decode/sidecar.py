@@ -110,7 +110,7 @@ def find_sidecars(media: Path, names: Collection[str] | None = None) -> tuple[Pa
         # Cheap test first: it turns away nearly all names of a large folder.
         if name.startswith(starts) and (suffixes := _suffixes(name, media)) is not None:
             path = media.with_name(name)
-            if not path.is_dir():
+            if path.is_file() or not path.exists():  # opening a pipe may never end
                 found.append((len(suffixes), name, path))
     return tuple(path for _, _, path in sorted(found))
 

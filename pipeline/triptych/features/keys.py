@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -10,9 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.errors import InputError
+from triptych.errors import InputError, NotMediaError
 
 __all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest", "status_of"]
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 LAYOUT = 1  #: of stored entries; raised when their meaning changes
 DECODE_VERSION = 3  #: raised when decoding changes what extractors are given
@@ -47,16 +56,25 @@ def status_of(path: Path) -> os.stat_result:
     """What the system knows of a regular file.
 
     Raises:
-        InputError: it is missing, may not be read, or is no regular file.
+        InputError: it is missing, or may not be read.
+        NotMediaError: it is no regular file, or a link to nothing.
     """
     try:
         status = path.stat()
     except OSError as err:
+        if path.is_symlink() and err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise NotMediaError(
+                f"a link that leads nowhere: to {os.readlink(path)}: {err.strerror}",
+                path=path,
+                remedy="mend the link, or mount the disk that it leads to",
+                stage="read",
+            ) from err
         raise InputError(
             f"cannot read: {err.strerror}", path=path, remedy="check the path and its permissions"
         ) from err
     if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-        raise InputError("not a file", path=path, remedy="give files or folders")
+        what = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise NotMediaError(f"{what}, not a file", path=path, remedy="give a file", stage="read")
     return status
 
 

@@ -56,7 +56,7 @@ class Names(dict[Path, list[str]]):
 
 
 def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool = False) -> Row:
-    """A row that knows what the file holds; `state` is "failed" if it cannot be read."""
+    """A row that knows what the file holds; its `state` is set if it cannot be read."""
     row: Row = {
         "path": str(source.path),
         "relative": str(source.relative),
@@ -74,7 +74,7 @@ def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool
         if beside:  # which of them belongs to it, and in which language, its own name says
             row["sidecars"].append(source.path.name)
     except (TriptychError, OSError) as err:
-        failure(row, err, stage="read")
+        return given_up(row, err, expected=source.expected, stage="read")
     return row
 
 
