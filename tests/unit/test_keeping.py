@@ -37,7 +37,11 @@ def test_what_is_no_size_is_refused(size: str) -> None:
         bytes_of(size)
 
 
-def test_stats_verify_and_prune(store: FeatureStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_verify_and_prune(
+    store: FeatureStore,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert main(["cache", "stats", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["entries"]["files"] == 3
     assert main(["cache", "stats"]) == 0
@@ -50,9 +54,10 @@ def test_stats_verify_and_prune(store: FeatureStore, capsys: pytest.CaptureFixtu
     path = store.path(KEYS[0])
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["cache", "verify"]) == 1
-    said = capsys.readouterr().out
-    assert f"damaged, and moved aside: {path}" in said
-    assert "\n1 file, " in said
+    said = capsys.readouterr()
+    assert f"damaged, and moved aside: {path}" in said.out
+    assert "\n1 file, " in said.out
+    assert str(path) not in said.err + caplog.text, "it is told twice"
     assert main(["cache", "prune", "--max-size", "0"]) == 0
     assert "0 files, 0 B left" in capsys.readouterr().out
     assert store.get(KEYS[1]) is None

@@ -142,7 +142,7 @@ def verify(root: Path, *, workers: int) -> Verified:
 
 
 def _verify(folder: Path, now: float) -> list[tuple[str, _File]]:
-    """What became of each file of one folder."""
+    """What became of each file of one folder; who asked is told, so that no log need say it."""
     from triptych.features.store import DamagedEntry, check_entry
 
     told = []
@@ -154,10 +154,10 @@ def _verify(folder: Path, now: float) -> list[tuple[str, _File]]:
             except FileNotFoundError:  # pruned, or moved aside, by another process
                 outcome = "gone"
             except DamagedEntry as err:
-                log.warning("%s is damaged and will be made again: %s", file.path, err)
+                log.info("%s is damaged and will be made again: %s", file.path, err)
                 outcome = "damaged"
             except OSError as err:
-                log.warning("cannot read %s: %s", file.path, err)
+                log.info("cannot read %s: %s", file.path, err)
                 outcome = "unreadable"
         else:
             outcome = _remove(file) if file.is_left_over(now) else "kept"
