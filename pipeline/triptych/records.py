@@ -18,6 +18,7 @@ from triptych.spec import Modality, Spec
 
 __all__ = [
     "Analysis",
+    "Chapter",
     "Cue",
     "FeatureTrack",
     "Frames",
@@ -279,6 +280,20 @@ class Segment:
     score: float  #: 0..1, 1 is the best moment of this video
     words: str = ""  #: what was said around it
     label: str = ""  #: the leading label around it
+    parts: Mapping[str, float] = field(default_factory=dict)
+    #: what speaks for it (below zero: against it) -> how much; parts without evidence are absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A stretch that hangs together: one or more shots. Chapters cover the timeline in order."""
+
+    start_s: float
+    end_s: float
+    title: str = ""  #: words that were said, or a label; empty where nothing stands out
+
+    def __post_init__(self) -> None:
+        _check(self.end_s > self.start_s, f"chapter ends before it starts: {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +306,8 @@ class Summary:
     text: str
     language: str
     sentences: tuple[Cue, ...]  #: the cues that the text quotes, so that nothing is invented
+    chapters: tuple[Chapter, ...] = ()  #: in time order, from the timeline's start to its end
+    keyphrases: tuple[str, ...] = ()  #: what was said that stands out, best first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
