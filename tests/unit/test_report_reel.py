@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,43 @@ import numpy as np
 import pytest
 
 from analysis_factory import COLORS, TONES_HZ, make_analysis, tone_clip
+from hdr_films import BT709, HLG, PQ, film, patches
 from triptych.decode.media import open_media
-from triptych.records import Segment
+from triptych.records import Chapter, Frames, Segment
 from triptych.report.cut import RATE_HZ, StretchReader, sound
+from triptych.report.joins import Hear, joined
 from triptych.report.mixer import reel_size
 from triptych.report.reel import reel_key, stretches, write_reel
 
 
-def cut(media: Path, moments: list[tuple[float, float]], out: Path) -> Path:
-    """Write the reel of some moments of a clip."""
+def cut(
+    media: Path,
+    moments: list[tuple[float, float]],
+    out: Path,
+    chapters: tuple[Chapter, ...] = (),
+    rotation: int | None = None,
+) -> Path:
+    """Write the reel of some moments of a clip, turned as it says or by so many degrees."""
     with open_media(media) as opened:
         info = opened.info
-    segments = tuple(Segment(start_s=a, end_s=b, score=1.0) for a, b in moments)
+    if rotation:
+        size = (info.height, info.width) if rotation % 180 else (info.width, info.height)
+        info = dataclasses.replace(info, width=size[0], height=size[1], rotation=rotation)
+    segments = tuple(Segment(start_s=a, end_s=b, score=1.0, label="猫") for a, b in moments)
     analysis = make_analysis(segments=segments)
-    write_reel(out, media, dataclasses.replace(analysis, info=info))
+    summary = dataclasses.replace(analysis.summary, chapters=chapters)
+    write_reel(out, media, dataclasses.replace(analysis, info=info, summary=summary))
     return out
+
+
+def marks(reel: Path) -> list[tuple[float, float, str]]:
+    """(start, end, title) of the chapters that a player finds."""
+    with av.open(str(reel)) as container:
+        return [
+            (float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"]), title)
+            for c in container.chapters()
+            if c["time_base"] is not None and (title := c["metadata"]["title"])
+        ]
 
 
 def seen(reel: Path) -> tuple[list[tuple[float, Any]], float]:
@@ -137,6 +160,21 @@ def _clap(path: Path, at_s: tuple[float, ...]) -> None:
         out.mux(video.encode(None))
 
 
+def test_chapters_tell_where_in_the_film_one_is(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    tone_clip(clip, start_s=8.0, size=(160, 120))
+    start = _first_picture(clip)
+    moments = [(start + a, start + b) for a, b in ((0.5, 1.0), (2.0, 2.5), (6.0, 7.0))]
+    chapters = (
+        Chapter(start_s=start, end_s=start + 4, title="<b>一 & 🎉"),
+        Chapter(start_s=start + 4, end_s=start + 10),
+    )
+    wanted = [(0.0, 1.0, "0:00 <b>一 & 🎉"), (1.0, 2.0, "0:06 Chapter 2")]
+    assert marks(cut(clip, moments, tmp_path / "a.mp4", chapters)) == wanted
+    plain = [(0.0, 0.5, "0:00 猫"), (0.5, 1.0, "0:02 猫"), (1.0, 2.0, "0:06 猫")]
+    assert marks(cut(clip, moments, tmp_path / "b.mp4")) == plain
+
+
 def test_sound_alone(tmp_path: Path) -> None:
     clip = tmp_path / "song.mp4"
     tone_clip(clip, video=False)
@@ -157,15 +195,38 @@ def test_pictures_alone(tmp_path: Path) -> None:
     assert seen(reel)[1] == pytest.approx(3.5, abs=0.04)
 
 
-def test_joins_are_faded(tmp_path: Path) -> None:
+def test_joins_fade_into_each_other(tmp_path: Path) -> None:
+    """Two tones that lie apart in the film: as loud throughout, and no click where they meet."""
     clip = tmp_path / "song.mp4"
     tone_clip(clip, video=False)
-    with StretchReader(clip, lambda streams: streams.audio) as reader:
-        blocks = list(sound(reader, 0.5, RATE_HZ))
-    samples = np.concatenate(blocks, axis=1)
-    assert samples.shape == (2, RATE_HZ)
-    assert np.abs(samples[:, :20]).max() < 0.03 > np.abs(samples[:, -20:]).max()
-    assert np.abs(samples[:, 2000:-2000]).max() > 0.4
+    reel = cut(clip, [(0.5, 1.5), (4.5, 5.5)], tmp_path / "reel.mp4")
+    samples, rate = heard(reel)
+    join = round(1.0 * rate)
+    inside = np.abs(np.diff(samples[4000 : join - 4000], n=2)).max()
+    across = np.abs(np.diff(samples[join - 2000 : join + 2000], n=2)).max()
+    assert across < 8 * inside  # a hard cut makes a step of 0.3 here, fifty times as much
+    loud = [np.abs(samples[at : at + 480]).max() for at in range(join - 1440, join + 1440, 480)]
+    assert min(loud) > 0.25
+    assert np.abs(samples[:20]).max() < 0.05 > np.abs(samples[round(2.0 * rate) - 20 :]).max()
+
+
+def test_what_is_cut_where_it_goes_on_sounds_as_if_it_were_not() -> None:
+    wave = np.random.default_rng(0).normal(0, 0.2, (2, 30_000)).astype(np.float32)
+
+    def hear(begin: int) -> Hear:
+        def read(since_s: float, samples: int) -> Iterator[np.ndarray]:
+            first = begin + round(since_s * RATE_HZ)
+            for at in range(first, first + samples, 700):
+                yield wave[:, at : min(at + 700, first + samples)]
+
+        return read
+
+    pieces = [(hear(5000), 9000), (hear(14_000), 30), (hear(14_030), 6000)]
+    blocks = list(joined(pieces))
+    assert [at for at, _ in blocks] == [0, *np.cumsum([b.shape[1] for _, b in blocks])[:-1]]
+    whole = np.concatenate([b for _, b in blocks], axis=1)
+    assert whole.shape == (2, 15_030)
+    np.testing.assert_allclose(whole[:, 500:-500], wave[:, 5500:19_530], atol=1e-6)
 
 
 def test_beyond_the_end_the_last_picture_stays_and_it_is_silent(tmp_path: Path) -> None:
@@ -238,10 +299,16 @@ def test_the_key_knows_what_could_change_the_reel() -> None:
         analysis,
         summary=dataclasses.replace(analysis.summary, segments=analysis.summary.segments[:1]),
     )
+    parted = dataclasses.replace(
+        analysis,
+        summary=dataclasses.replace(
+            analysis.summary, chapters=(Chapter(start_s=0, end_s=20, title="all"),)
+        ),
+    )
     renamed = dataclasses.replace(analysis, warnings=(), seconds={})
-    keys = [reel_key(a) for a in (analysis, other, fewer, renamed)]
-    assert keys[0] == keys[3]
-    assert len(set(keys)) == 3
+    keys = [reel_key(a) for a in (analysis, other, fewer, parted, renamed)]
+    assert keys[0] == keys[4]
+    assert len(set(keys)) == 4
 
 
 def test_moments_that_overlap_are_shown_once() -> None:
@@ -277,3 +344,25 @@ def test_an_analysis_is_not_needed_whole(tmp_path: Path) -> None:
         blocks = sound(reader, 0.0, RATE_HZ * 3600)
         sizes = [next(blocks).shape[1] for _ in range(100)]
     assert max(sizes) <= RATE_HZ
+
+
+COLOURS = np.array([[0.1, 0.1, 0.1], [0.5, 0.2, 0.2], [0.3, 0.6, 0.3], [0.75, 0.75, 0.75]])
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+def test_high_dynamic_range_looks_as_in_the_frames(
+    transfer: int, turned: int, tmp_path: Path
+) -> None:
+    clip = film(tmp_path / "film.mkv", patches(COLOURS), transfer=transfer, codec="ffv1")
+    with open_media(clip) as media:
+        (frames,) = (c for c in media.stream(short_side=32) if isinstance(c, Frames))
+    reel = cut(clip, [(0.0, 1.0)], tmp_path / "reel.mp4", rotation=turned)
+    with av.open(str(reel)) as container:
+        assert container.streams.video[0].codec_context.color_trc == BT709
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    shown = np.rot90(shown, -turned // 90)
+    for x in range(16, 128, 32):
+        np.testing.assert_allclose(
+            shown[16, x].astype(int), frames.rgb[0, 16, x].astype(int), atol=6
+        )

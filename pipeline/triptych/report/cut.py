@@ -33,7 +33,6 @@ RATE_HZ = 48_000
 _BACK_S = (0.0, 10.0, math.inf)  # how far before the wanted time to try
 _WARM_UP_S = 0.2  # coded sound needs the packets before it
 _SLIP_S = 0.02  # more than this between the stated and the counted time is a jump
-_FADE = RATE_HZ * 15 // 1000
 _BLOCK = RATE_HZ  # samples of silence made at a time
 _EPS = 1e-6
 _MAX_ERRORS = 1000
@@ -136,19 +135,24 @@ def pictures(reader: StretchReader, start_s: float, end_s: float, fps: float) ->
         yield 0.0, before[1]
 
 
-def sound(reader: StretchReader, start_s: float, samples: int) -> Iterator[Floats]:
-    """Exactly `samples` of stereo sound from `start_s`, in blocks (2, N), faded at both ends.
+def sound(reader: StretchReader | None, start_s: float, samples: int) -> Iterator[Floats]:
+    """Exactly `samples` of stereo sound from `start_s`, in blocks (2, N).
 
     Times without sound are silent.
+
+    Args:
+        reader: of a stream of sound; None is silent all along.
+        start_s: in seconds on the container's clock.
+        samples: at `RATE_HZ`.
     """
     done = 0
-    for at, block in _placed(reader, start_s, samples):
+    for at, block in _placed(reader, start_s, samples) if reader is not None else ():
         block = block[:, max(0, done - at) : max(0, samples - at)]
         if not block.shape[1]:
             continue
         yield from _silence(at - done)
         done = max(at, done)
-        yield _faded(block, done, samples)
+        yield block
         done += block.shape[1]
     yield from _silence(samples - done)
 
@@ -189,11 +193,3 @@ def _resampled(resampler: av.AudioResampler | None, frame: Frame | None) -> Iter
         for out in resampler.resample(frame):
             block = np.nan_to_num(out.to_ndarray().astype(np.float32, copy=False))
             yield np.clip(np.broadcast_to(block, (2, block.shape[1])), -1.0, 1.0)
-
-
-def _faded(block: Floats, at: int, samples: int) -> Floats:
-    """A block with the parts of it that lie in the fades turned down."""
-    fade = max(1, min(_FADE, samples // 2))
-    position = np.arange(at, at + block.shape[1], dtype=np.float32)
-    gain = np.minimum(position + 1, samples - position) / fade
-    return np.ascontiguousarray(block * np.clip(gain, 0.0, 1.0).astype(np.float32))

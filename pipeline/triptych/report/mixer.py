@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -13,10 +13,12 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from triptych.decode.container import upright
+from triptych.decode.hdr import is_hdr
 from triptych.records import Floats, MediaInfo
 from triptych.report.cut import RATE_HZ
+from triptych.report.grade import DEEP, Grade, kind_of
 
-__all__ = ["FPS", "Mixer", "reel_size"]
+__all__ = ["FPS", "Mark", "Mixer", "reel_size"]
 
 FPS = 30.0  #: faster films are thinned out
 _SHORT_SIDE, _LONG_SIDE, _LEAST = 720, 1920, 16
@@ -32,10 +34,32 @@ def reel_size(width: int, height: int) -> tuple[int, int]:
     """
     width, height = max(1, width), max(1, height)
     short, long = min(width, height), max(width, height)
-    scale = min(1.0, _SHORT_SIDE / short, _LONG_SIDE / long)
-    even = (int(side * scale / 2 + 0.25) * 2 for side in (width, height))
-    wide, high = (max(_LEAST, side) for side in even)
-    return wide, high
+    return _even(width, height, min(1.0, _SHORT_SIDE / short, _LONG_SIDE / long))
+
+
+def fitted(width: int, height: int, room: tuple[int, int]) -> tuple[int, int]:
+    """Even size, within `room`, of a picture of that displayed size.
+
+    >>> fitted(1080, 1920, (1280, 720)), fitted(64, 64, (1280, 720))
+    ((404, 720), (720, 720))
+    """
+    if reel_size(width, height) == room:
+        return room
+    width, height = max(1, width), max(1, height)
+    wide, high = _even(width, height, min(room[0] / width, room[1] / height))
+    return min(wide, room[0]), min(high, room[1])
+
+
+def _even(width: int, height: int, scale: float) -> tuple[int, int]:
+    wide, high = (int(side * scale / 2 + 0.25) * 2 for side in (width, height))
+    return max(_LEAST, wide), max(_LEAST, high)
+
+
+class Mark(NamedTuple):
+    """A chapter of the reel, up to the next one."""
+
+    start_s: float
+    title: str
 
 
 class Mixer:
@@ -44,24 +68,37 @@ class Mixer:
     def __init__(
         self,
         output: OutputContainer,
-        info: MediaInfo,
         *,
-        pictured: bool,
+        size: tuple[int, int],
+        fps: float | None,
+        marks: Sequence[Mark],
+        length_s: float,
         sounding: bool,
     ) -> None:
+        """Make the tracks.
+
+        Args:
+            output: the file.
+            size: width and height of the pictures; zeros for none.
+            fps: of the film, for the encoder's choices: frames keep their own times.
+            marks: chapters, in time order, the first at 0.
+            length_s: where the last one ends.
+            sounding: whether there is sound.
+        """
         self.packets = 0
         self._output = output
-        self._info = info
-        self._size = reel_size(info.width, info.height)
+        self._size = size
         self._reformatter = VideoReformatter()
-        self._video: Any = self._add_video() if pictured else None
+        self._grade: Grade | None = None
+        self._video: Any = self._add_video(fps) if all(size) else None
         self._audio: Any = self._add_audio() if sounding else None
         self._held: tuple[int, av.VideoFrame] | None = None  # its duration is not known yet
         self._lengths: dict[int, int] = {}  # of pictures in the encoder, by their time
         self._fresh = True  # the next picture is the first of a stretch
+        self._add_marks(marks, length_s)
 
-    def _add_video(self) -> Any:
-        rate = Fraction(min(self._info.fps or FPS, FPS)).limit_denominator(1001)
+    def _add_video(self, fps: float | None) -> Any:
+        rate = Fraction(min(fps or FPS, FPS)).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "23", "forced-idr": "1", "a53cc": "0"}
         stream: Any = self._output.add_stream("libx264", rate=rate or 1, options=options)
         context = stream.codec_context
@@ -80,27 +117,42 @@ class Mixer:
         stream.bit_rate = 128_000
         return stream
 
-    def picture(self, item: tuple[float, av.VideoFrame], offset: int) -> None:
-        """Take a frame `item[0]` seconds into the stretch that begins at `offset` samples."""
-        ticks = round((offset / RATE_HZ + item[0]) * _TICKS)
+    def _add_marks(self, marks: Sequence[Mark], length_s: float) -> None:
+        ends = [*(mark.start_s for mark in marks[1:]), length_s]
+        self._output.set_chapters(
+            [
+                {
+                    "id": i,
+                    "start": round(mark.start_s * 1000),
+                    "end": round(end_s * 1000),
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": mark.title},
+                }
+                for i, (mark, end_s) in enumerate(zip(marks, ends, strict=True))
+            ]
+        )
+
+    def picture(self, frame: av.VideoFrame, at_s: float, info: MediaInfo) -> None:
+        """Take a frame of a film that is shown from `at_s` on."""
+        ticks = round(at_s * _TICKS)
         if self._held is not None and ticks <= self._held[0]:
             return
         self._flush_held(ticks)
-        frame = self._converted(item[1])
-        frame.pict_type = PictureType.I if self._fresh else 0
+        frame = self._converted(frame, info)
+        frame.pict_type = PictureType.I if self._fresh else PictureType.NONE
         self._fresh = False
         self._held = ticks, frame
 
-    def sound(self, item: tuple[int, Floats], offset: int) -> None:
-        """Take samples that begin `item[0]` samples into the stretch."""
-        frame = av.AudioFrame.from_ndarray(item[1], format="fltp", layout="stereo")
+    def sound(self, block: Floats, at: int) -> None:
+        """Take samples (2, N) of which the first is number `at`."""
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
         frame.sample_rate, frame.time_base = RATE_HZ, Fraction(1, RATE_HZ)
-        frame.pts = offset + item[0]
+        frame.pts = at
         self._mux(self._audio.encode(frame))
 
-    def end_stretch(self, offset: int) -> None:
-        """The stretch ends at `offset` samples: its last picture stays until then."""
-        self._flush_held(round(offset / RATE_HZ * _TICKS))
+    def end_stretch(self, at_s: float) -> None:
+        """A stretch ends at `at_s`: its last picture stays until then."""
+        self._flush_held(round(at_s * _TICKS))
         self._fresh = True
 
     def finish(self) -> None:
@@ -129,21 +181,29 @@ class Mixer:
             self._output.mux(packet)
             self.packets += 1
 
-    def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def _converted(self, frame: av.VideoFrame, info: MediaInfo) -> av.VideoFrame:
         """A frame as the reel holds it: scaled, upright, square pixels, BT.709."""
-        wide, high = self._size
-        turned = bool(self._info.rotation % 180)
-        coded = (high, wide) if turned else (wide, high)
+        wide, high = fitted(info.width, info.height, self._size)
+        coded = (high, wide) if info.rotation % 180 else (wide, high)
         # Untagged film is BT.601 below high definition, by the same guess that players make.
         guess = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         source = guess if frame.colorspace == _UNTAGGED else None
-        if self._info.rotation % 360:
-            flat = self._reformatter.reformat(
-                frame, width=coded[0], height=coded[1], format="rgb24", src_colorspace=source
+        if (deep := is_hdr(frame)) or info.rotation % 360:
+            like = frame
+            frame = self._reformatter.reformat(
+                frame,
+                width=coded[0],
+                height=coded[1],
+                format=DEEP if deep else "rgb24",
+                src_colorspace=source,
             )
-            pixels = upright(np.asarray(flat.to_ndarray(), np.uint8), self._info.rotation)
-            frame, source = av.VideoFrame.from_ndarray(pixels, format="rgb24"), None
-        return self._reformatter.reformat(
+            frame, source = self._graded(frame, like) if deep else frame, None
+        if info.rotation % 360:
+            pixels: Any = frame.to_ndarray()
+            frame = av.VideoFrame.from_ndarray(
+                upright(pixels, info.rotation), format=DEEP if deep else "rgb24"
+            )
+        frame = self._reformatter.reformat(
             frame,
             width=wide,
             height=high,
@@ -152,3 +212,26 @@ class Mixer:
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
         )
+        return frame if (wide, high) == self._size else _on_black(frame, self._size)
+
+    def _graded(self, frame: av.VideoFrame, like: av.VideoFrame) -> av.VideoFrame:
+        size = (frame.width, frame.height)
+        if self._grade is None or (self._grade.kind, self._grade.size) != (kind_of(like), size):
+            self._grade = Grade(like, size=size)
+        return self._grade.mapped(frame)
+
+
+def _on_black(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+    """A picture in the middle of a larger one; both have even sides."""
+    wide, high = size
+    left, top = (wide - frame.width) // 4 * 2, (high - frame.height) // 4 * 2
+    whole = av.VideoFrame(wide, high, "yuv420p")
+    for number, (into, plane) in enumerate(zip(whole.planes, frame.planes, strict=True)):
+        shrink = 2 if number else 1
+        rows = np.ndarray((into.height, into.line_size), np.uint8, buffer=memoryview(into))
+        held = np.ndarray((plane.height, plane.line_size), np.uint8, buffer=memoryview(plane))
+        rows[:] = 128 if number else 16
+        x, y = left // shrink, top // shrink
+        rows[y : y + plane.height, x : x + plane.width] = held[:, : plane.width]
+    whole.color_range, whole.colorspace = frame.color_range, frame.colorspace
+    return whole

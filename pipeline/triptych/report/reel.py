@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
+import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
 
 import av
 
 from triptych.errors import DecodeError
-from triptych.records import Analysis, Segment
+from triptych.records import Analysis, MediaInfo, Segment
+from triptych.report.chapters import reel_marks
 from triptych.report.cut import RATE_HZ, StretchReader, pictures, sound
-from triptych.report.mixer import FPS, Mixer
+from triptych.report.joins import joined
+from triptych.report.mixer import FPS, Mark, Mixer, reel_size
 
-__all__ = ["reel_key", "stretches", "write_reel"]
+__all__ = ["Piece", "reel_key", "stretches", "write_pieces", "write_reel"]
 
-_VERSION = 1  # raised when the reel's bytes change
+_VERSION = 2  # raised when the reel's bytes change
 
 Stretch: TypeAlias = tuple[float, float]
 
@@ -31,20 +37,22 @@ def stretches(segments: Sequence[Segment]) -> list[Stretch]:
     >>> stretches(s)
     [(1, 3), (4, 5)]
     """
-    joined: list[Stretch] = []
+    joint: list[Stretch] = []
     for start_s, end_s in sorted((s.start_s, s.end_s) for s in segments if s.end_s > s.start_s):
-        if joined and start_s <= joined[-1][1] + 1e-3:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        if joint and start_s <= joint[-1][1] + 1e-3:
+            joint[-1] = (joint[-1][0], max(joint[-1][1], end_s))
         else:
-            joined.append((start_s, end_s))
-    return joined
+            joint.append((start_s, end_s))
+    return joint
 
 
 def reel_key(analysis: Analysis) -> str:
     """Digest of everything that could change the reel's bytes."""
+    cuts = stretches(analysis.summary.segments)
     recipe = {
         "media": analysis.digest,
-        "stretches": [[round(t, 6) for t in s] for s in stretches(analysis.summary.segments)],
+        "stretches": [[round(t, 6) for t in cut] for cut in cuts],
+        "marks": reel_marks(analysis, cuts),
         "layout": _VERSION,
         "encoder": av.__version__,
     }
@@ -64,50 +72,126 @@ def write_reel(path: Path, media: Path, analysis: Analysis) -> None:
         DecodeError: none of the key moments could be read.
         OSError: the disk is full.
     """
-    cuts = stretches(analysis.summary.segments)
+    info, cuts = analysis.info, stretches(analysis.summary.segments)
+    write_pieces(
+        path,
+        [Piece(media=media, info=info, start_s=a, end_s=b) for a, b in cuts],
+        size=reel_size(info.width, info.height) if info.video else (0, 0),
+        fps=info.fps,
+        marks=[Mark(*mark) for mark in reel_marks(analysis, cuts)],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A stretch of a film, on the clock of its container."""
+
+    media: Path
+    info: MediaInfo
+    start_s: float
+    end_s: float
+
+    @property
+    def samples(self) -> int:
+        """Its length; pictures and sound of a reel keep to this one count."""
+        return round((self.end_s - self.start_s) * RATE_HZ)
+
+
+def write_pieces(
+    path: Path,
+    pieces: Sequence[Piece],
+    *,
+    size: tuple[int, int],
+    fps: float | None,
+    marks: Sequence[Mark],
+) -> None:
+    """Cut and join stretches of one film or of several.
+
+    Args:
+        path: the MP4 file to write.
+        pieces: in the order to show.
+        size: width and height of its pictures, other shapes get black bars; zeros: none.
+        fps: roughly, as a hint to the encoder: frames keep their own times.
+        marks: its chapters, on its own clock, the first at 0.
+
+    Raises:
+        DecodeError: nothing of them could be read.
+        OSError: the disk is full.
+    """
+    starts = [n / RATE_HZ for n in itertools.accumulate((p.samples for p in pieces), initial=0)]
+    sounding = any(piece.info.audio for piece in pieces)
     with ExitStack() as stack:
-        shown = heard = None
-        if analysis.info.video:
-            shown = stack.enter_context(StretchReader(media, lambda streams: streams.video))
-        if analysis.info.audio:
-            heard = stack.enter_context(StretchReader(media, lambda streams: streams.audio))
+        eye, ear = (stack.enter_context(_Reading(kind)) for kind in ("video", "audio"))
         output = stack.enter_context(
             av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         )
-        mixer = Mixer(output, analysis.info, pictured=shown is not None, sounding=heard is not None)
-        offset = 0  # samples before this stretch: both tracks keep to this one count
-        for start_s, end_s in cuts:
-            samples = round((end_s - start_s) * RATE_HZ)
-            # Whichever track is behind goes next, or the muxer would hold the other one.
-            for _, _, feed, item in heapq.merge(
-                _timed_pictures(shown, start_s, end_s, mixer),
-                _timed_sound(heard, start_s, samples, mixer),
-                key=lambda step: step[:2],
-            ):
-                feed(item, offset)
-            mixer.end_stretch(offset + samples)
-            offset += samples
+        mixer = Mixer(
+            output, size=size, fps=fps, marks=marks, length_s=starts[-1], sounding=sounding
+        )
+        # Whichever track is behind goes next, or the muxer would hold the other one.
+        for _, _, feed in heapq.merge(
+            _shown(pieces, starts, eye, mixer) if all(size) else (),
+            _heard(pieces, ear, mixer) if sounding else (),
+            key=lambda step: step[:2],
+        ):
+            feed()
         mixer.finish()
     if not mixer.packets:
-        raise DecodeError("no picture or sound of the key moments could be read", path=media)
+        raise DecodeError(
+            "no picture or sound of the key moments could be read", path=pieces[0].media
+        )
 
 
-_Step: TypeAlias = tuple[float, int, Any, Any]
+class _Reading:
+    """Streams of one kind of one file after the other; the latest stays open."""
+
+    def __init__(self, kind: Literal["video", "audio"]) -> None:
+        self._kind = kind
+        self._path: Path | None = None
+        self._stack = ExitStack()
+        self._reader: StretchReader | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        err: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def of(self, piece: Piece) -> StretchReader | None:
+        """The reader of a piece's file; None where it has no such stream."""
+        if not getattr(piece.info, self._kind):
+            return None
+        if piece.media != self._path:
+            self._stack.close()
+            self._reader = self._stack.enter_context(
+                StretchReader(piece.media, lambda streams: getattr(streams, self._kind))
+            )
+            self._path = piece.media
+        return self._reader
 
 
-def _timed_pictures(
-    reader: StretchReader | None, start_s: float, end_s: float, mixer: Mixer
+_Step: TypeAlias = tuple[float, int, Callable[[], None]]
+
+
+def _shown(
+    pieces: Sequence[Piece], starts: Sequence[float], eye: _Reading, mixer: Mixer
 ) -> Iterator[_Step]:
-    if reader is not None:
-        for at_s, frame in pictures(reader, start_s, end_s, FPS):
-            yield at_s, 0, mixer.picture, (at_s, frame)
+    for piece, begin_s, end_s in zip(pieces, starts, starts[1:], strict=False):
+        if (reader := eye.of(piece)) is not None:
+            for at_s, frame in pictures(reader, piece.start_s, piece.end_s, FPS):
+                shown_s = begin_s + at_s
+                yield shown_s, 0, functools.partial(mixer.picture, frame, shown_s, piece.info)
+        yield end_s, 0, functools.partial(mixer.end_stretch, end_s)
 
 
-def _timed_sound(
-    reader: StretchReader | None, start_s: float, samples: int, mixer: Mixer
-) -> Iterator[_Step]:
-    done = 0
-    if reader is not None:
-        for block in sound(reader, start_s, samples):
-            yield done / RATE_HZ, 1, mixer.sound, (done, block)
-            done += block.shape[1]
+def _heard(pieces: Sequence[Piece], ear: _Reading, mixer: Mixer) -> Iterator[_Step]:
+    def hear(piece: Piece) -> Callable[[float, int], Iterator[Any]]:
+        return lambda since_s, samples: sound(ear.of(piece), piece.start_s + since_s, samples)
+
+    for at, block in joined([(hear(piece), piece.samples) for piece in pieces]):
+        yield at / RATE_HZ, 1, functools.partial(mixer.sound, block, at)
