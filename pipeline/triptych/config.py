@@ -33,8 +33,22 @@ __all__ = [
 C = TypeVar("C")
 Asr = Literal["auto", "always", "never"]
 Device = Literal["cpu", "cuda", "cpu-shared"]
-Format = Literal["json", "md", "storyboard", "reel", "vtt", "html"]
+Format = Literal[
+    "json",
+    "md",
+    "storyboard",
+    "reel",
+    "vtt",
+    "chapters",
+    "html",
+    "preview",
+    "ffmetadata",
+    "edl",
+    "otio",
+]
 FORMATS: tuple[Format, ...] = typing.get_args(Format)
+#: What people look at; the others are for a gallery of one's own, and for editing.
+USUAL_FORMATS: tuple[Format, ...] = FORMATS[: FORMATS.index("html") + 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +86,7 @@ class PredictConfig:
 class ReportConfig:
     """Which files are written for each video; analysis.json always is."""
 
-    formats: tuple[Format, ...] = FORMATS
+    formats: tuple[Format, ...] = USUAL_FORMATS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ __all__ = ["Redo", "Survey", "check_sources"]
 #: What of that which ended before is done again: nothing, what failed or is partial, all.
 Redo = Literal["nothing", "failed", "all"]
 
-_REPORT_VERSION = 2  # raised when finished folders should be written again
+_REPORT_VERSION = 3  # raised when finished folders should be written again
 
 
 def check_sources(sources: Sequence[Source], out: Path) -> None:
@@ -136,10 +136,15 @@ class Survey:
                     for entry in preset(config.extract.preset)
                     if not entry.missing()
                 ],
-                "asr": importlib.util.find_spec("faster_whisper") is not None and ASR_VERSION,
+                "asr": _has("faster_whisper") and ASR_VERSION,
+                "otio": "otio" in config.report.formats and _has("opentimelineio"),
                 "version": [__version__, _REPORT_VERSION],
             }
         )
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _labels_content(labels: str) -> str:

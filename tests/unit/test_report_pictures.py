@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from analysis_factory import COLORS, make_analysis, make_jpeg
-from triptych.records import Cue, Segment, Thumbnails
+from analysis_factory import COLORS, make_analysis, make_jpeg, tone_clip
+from triptych.decode.media import open_media
+from triptych.records import Analysis, Cue, Segment, Thumbnails
 from triptych.report import fonts
 from triptych.report.pictures import best_frame, key_frames, open_picture, poster_jpeg, small_jpegs
+from triptych.report.preview import preview_webp
 from triptych.report.storyboard import storyboard_jpeg
 
 WORDS = (
@@ -76,21 +80,12 @@ def _drawn(text: str) -> bytes:
 
 
 def test_without_any_cjk_font_it_says_what_to_install_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    no_fonts: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(fonts, "_PACKAGE", "no_such_package_of_fonts")
-    monkeypatch.setattr(fonts, "_folders", lambda: iter((tmp_path,)))
-    caches = (fonts._paths, fonts._system_fonts, fonts._chain, fonts._font_for)
-    for cache in caches:
-        cache.cache_clear()
-    try:
-        with caplog.at_level(logging.INFO, "triptych.report.fonts"):
-            sheet()
-        said = [r for r in caplog.records if "triptych[cjk]" in r.message]
-        assert len(said) == 1
-    finally:
-        for cache in caches:
-            cache.cache_clear()
+    with caplog.at_level(logging.INFO, "triptych.report.fonts"):
+        sheet()
+    said = [r for r in caplog.records if "triptych[cjk]" in r.message]
+    assert len(said) == 1
 
 
 def test_text_wraps_within_its_width() -> None:
@@ -150,3 +145,105 @@ def test_the_poster_is_the_best_moment() -> None:
     poster = Image.open(io.BytesIO(data))
     assert poster.width == 320
     assert np.abs(np.asarray(poster)[5, 5].astype(int) - COLORS[1]).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("𓀀𓀁 party", "[egyptian] party"),
+        ("a\u200d\ufe0fb", "ab"),
+        ("क्षि", "[devanagari]"),
+    ],
+)
+def test_what_no_font_has_is_named(text: str, wanted: str, no_fonts: None) -> None:
+    assert fonts.drawable(text, 20) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("🎉🎉 Hi", "[party popper] Hi"),
+        ("👨‍👩‍👧 & 👍🏽", "[man] & [thumbs up sign]"),
+        ("🇫🇷🇩🇪", "[FR][DE]"),
+        ("猫 狗狗", "[cjk] [cjk]"),
+    ],
+)
+def test_what_has_no_letters_is_named_too(text: str, wanted: str, no_fonts: None) -> None:
+    assert fonts.drawable(text, 20) == wanted
+    assert fonts.text_width(text, 20) == fonts.text_width(wanted, 20)
+
+
+def test_a_line_that_begins_on_the_right_is_drawn_from_there() -> None:
+    """With digits in another font than the letters, as where the Chinese one comes first."""
+    assert fonts._is_right_to_left("12 שלום a")
+    assert not fonts._is_right_to_left("a שלום")
+    assert not fonts._is_right_to_left("12")
+
+
+@pytest.fixture
+def no_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Nothing but Pillow's own font."""
+    monkeypatch.setattr(fonts, "_PACKAGE", "no_such_package_of_fonts")
+    monkeypatch.setattr(fonts, "_BROUGHT", ("no_such_package_of_fonts", "x.ttf"))
+    monkeypatch.setattr(fonts, "_folders", lambda: iter((tmp_path,)))
+    caches = (
+        fonts._paths,
+        fonts._system_fonts,
+        fonts._chain,
+        fonts._font_for,
+        fonts.drawable,
+    )
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def filmed(path: Path, moments: list[tuple[float, float]], **options: Any) -> Analysis:
+    """An analysis of a clip that exists, with these key moments."""
+    tone_clip(path, **options)
+    with open_media(path) as media:
+        info = media.info
+    segments = tuple(
+        Segment(start_s=info.start_s + a, end_s=info.start_s + b, score=1.0 - i / 10)
+        for i, (a, b) in enumerate(moments)
+    )
+    return dataclasses.replace(make_analysis(segments=segments), info=info)
+
+
+def frames_of(data: bytes | None) -> tuple[list[Image.Image], float]:
+    """Pictures and length in seconds of an animation."""
+    assert data is not None
+    image = Image.open(io.BytesIO(data))
+    pictures, milliseconds = [], 0
+    for i in range(image.n_frames):
+        image.seek(i)
+        pictures.append(image.convert("RGB"))
+        milliseconds += image.info["duration"]
+    return pictures, milliseconds / 1000
+
+
+@pytest.mark.parametrize("options", [{"size": (640, 360)}, {"size": (180, 320)}, {"start_s": 8.0}])
+def test_the_preview_moves_through_the_best_moments(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    moments = [(0.5, 1.5), (2.1, 3.9), (4.1, 5.9), (6.1, 7.9), (8.1, 9.9)]
+    data = preview_webp(filmed(tmp_path / "clip.mp4", moments, **options))
+    pictures, length_s = frames_of(data)
+    assert length_s == pytest.approx(5.0, abs=0.3)
+    assert max(pictures[0].size) <= 320 and len(pictures) <= 45
+    middles = [np.asarray(p)[p.height // 3 * 2, p.width // 2].astype(int) for p in pictures]
+    seen = [int(np.abs(np.array(COLORS) - colour).sum(axis=1).argmin()) for colour in middles]
+    assert seen == sorted(seen)
+    assert set(seen) == {0, 1, 2, 3}  # the four best
+    assert data is not None and len(data) < 200_000
+
+
+def test_a_short_preview_and_none(tmp_path: Path) -> None:
+    analysis = filmed(tmp_path / "clip.mp4", [(0.2, 0.9)], scenes=2, scene_s=0.5, size=(64, 48))
+    pictures, length_s = frames_of(preview_webp(analysis))
+    assert length_s == pytest.approx(0.7, abs=0.05)
+    assert pictures[0].size == (64, 48)
+    assert preview_webp(make_analysis(segments=())) is None
+    assert preview_webp(make_analysis(pictures=False)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import subprocess
 import sys
@@ -14,19 +15,26 @@ from typing import Any
 import pytest
 
 from analysis_factory import make_analysis, tone_clip
-from triptych.config import Config, ReportConfig
+from triptych.config import FORMATS, USUAL_FORMATS, Config, ReportConfig
 from triptych.errors import OutputError
-from triptych.records import Analysis
+from triptych.records import Analysis, Chapter
 from triptych.report import write_report
 
 ALL = {
     "vtt": "transcript.vtt",
+    "chapters": "chapters.vtt",
     "poster": "poster.jpg",
     "storyboard": "storyboard.jpg",
     "reel": "highlights.mp4",
     "md": "summary.md",
     "html": "report.html",
     "json": "analysis.json",
+}
+OTHERS = {
+    "ffmetadata": "chapters.ffmetadata",
+    "preview": "preview.webp",
+    "edl": "highlights.edl",
+    "otio": "highlights.otio",
 }
 
 
@@ -43,7 +51,11 @@ def filmed(tmp_path: Path) -> Analysis:
     return dataclasses.replace(
         analysis,
         info=dataclasses.replace(analysis.info, path=str(clip)),
-        summary=dataclasses.replace(analysis.summary, segments=segments),
+        summary=dataclasses.replace(
+            analysis.summary,
+            segments=segments,
+            chapters=(Chapter(start_s=0, end_s=5, title="开头"),),
+        ),
     )
 
 
@@ -66,6 +78,20 @@ def test_every_file_is_written_and_nothing_else(filmed: Analysis, tmp_path: Path
     outputs = write(filmed, tmp_path / "out")
     assert outputs == ALL
     assert {p.name for p in (tmp_path / "out").iterdir()} == set(ALL.values())
+
+
+def test_files_for_editors_are_written_when_they_are_asked_for(
+    filmed: Analysis, tmp_path: Path
+) -> None:
+    write(filmed, tmp_path / "out")
+    wanted = OTHERS if importlib.util.find_spec("opentimelineio") else OTHERS | {"otio": ""}
+    outputs = write(filmed, tmp_path / "out", formats=tuple(OTHERS))
+    assert outputs == {k: v for k, v in wanted.items() if v} | {
+        k: ALL[k] for k in ("poster", "json")
+    }
+    assert {p.name for p in (tmp_path / "out").iterdir()} == set(outputs.values())
+    assert set(ALL) - {"poster"} == set(USUAL_FORMATS)
+    assert set(ALL) | set(OTHERS) == {*FORMATS, "poster"}
 
 
 def test_files_without_content_are_absent(tmp_path: Path) -> None:
@@ -147,7 +173,7 @@ GOLDEN = {
     "labels": ["label", "score", "contributions"],
     "timeline": ["start_s", "end_s", "labels", "method", "kind", "scores", "scored", "present"],
     "summary": ["method", "budget_s", "text", "language", "segments", "sentences"],
-    "outputs": ["html", "json", "md", "poster", "reel", "storyboard", "vtt"],
+    "outputs": ["chapters", "html", "json", "md", "poster", "reel", "storyboard", "vtt"],
     "outputs_keys": ["reel"],
     "warnings": None,
     "run": ["host", "seconds", "cached"],

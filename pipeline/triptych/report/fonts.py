@@ -1,14 +1,16 @@
 """Fonts for pictures: Chinese must be readable, and no character may stop a report.
 
-A font is looked for in the package of the `cjk` extra, then among the system's fonts, and
-Pillow's own comes last. Text is drawn in runs, each in the first font that has its
-characters, because no single font has Chinese, Arabic and Thai.
+A font is looked for in the package of the `cjk` extra, then among the system's fonts, then in
+Matplotlib (the extra `plots`), which has smileys; Pillow's own comes last. Text is drawn in runs,
+each in the first font that has its characters, because no single font has Chinese, Arabic and
+Thai. What is in none of them is named in brackets: [party popper], [thai].
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import logging
 import os
 import sys
@@ -21,7 +23,7 @@ from PIL import ImageDraw, ImageFont
 
 from triptych.report.text import has_cjk
 
-__all__ = ["draw_text", "font_files", "text_width", "wrap"]
+__all__ = ["draw_text", "drawable", "font_files", "text_width", "wrap"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,13 @@ _CJK_NAMES = (
 # The packaged font has several forms of a character; these are the simplified Chinese ones.
 _LANGUAGE = "zh-Hans"
 _NEVER_FIRST = frozenset("，。、；：！？）》」』”’…,.;:!?)]}%")  # of a line
+_BROUGHT = ("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf")
+# In one colour: Pillow cannot scale the pictures of coloured fonts. Windows' has outlines, too.
+_EMOJI_NAMES = ("notoemojiregular", "notoemoji", "seguiemj", "symbola", "seguisym", "applesymbols")
+# Skin tones and the choice between text and picture: what they change has been drawn already.
+_MODIFIERS = frozenset(map(chr, (*range(0x1F3FB, 0x1F400), *range(0xFE00, 0xFE10))))
+_JOINER = "\u200d"  # makes one picture of several, such as a family
+_FLAG_LETTER = "REGIONAL INDICATOR SYMBOL LETTER "
 _OTHER_NAMES = ("dejavusans", "notosansregular", "arial", "segoeui", "freesans", "notosansarabic")
 
 
@@ -94,12 +103,23 @@ def _system(names: tuple[str, ...]) -> Path | None:
 
 def _packaged() -> Path | None:
     """The font of the `cjk` extra, if that is installed."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    for folder in (spec and spec.submodule_search_locations) or ():
-        fonts = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in _SUFFIXES)
+    for folder in _package_folders(_PACKAGE):
+        fonts = sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
         if fonts:
             return fonts[0]
     return None
+
+
+def _brought() -> Path | None:
+    """The font that another package brings, if that is installed; it is not imported."""
+    package, inside = _BROUGHT
+    files = (folder / inside for folder in _package_folders(package))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _package_folders(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
 
 
 @functools.cache
@@ -110,7 +130,8 @@ def _paths() -> tuple[Path, ...]:
             "no font with Chinese characters was found; storyboards will miss them"
             ' (pip install "triptych[cjk]")'
         )
-    return tuple(path for path in (cjk, _system(_OTHER_NAMES)) if path is not None)
+    others = (_system(_OTHER_NAMES), _system(_EMOJI_NAMES), _brought())
+    return tuple(path for path in (cjk, *others) if path is not None)
 
 
 def font_files() -> tuple[Path, ...]:
@@ -164,10 +185,48 @@ def _glyph(font: Font, character: str) -> tuple[object, bytes]:
     return mask.size, bytes(mask)
 
 
+@functools.lru_cache(maxsize=2048)
+def drawable(text: str, size: int) -> str:
+    """Text with names in place of what no font has: of symbols their own, of letters the script's.
+
+    A run of what has the same name is named once.
+    """
+    parts: list[str] = []
+    latest = ""  # the name of what could not be drawn just now
+    for before, character in itertools.pairwise(f" {text}"):
+        kind = unicodedata.category(character)
+        if character in _MODIFIERS or kind == "Cf" or (latest and kind.startswith("M")):
+            continue
+        name = "" if kind.startswith("M") else _missing_name(character, size)
+        if not name:
+            parts.append(character)
+        elif before == _JOINER and latest:  # a family is named by the first of it
+            continue
+        elif name.isupper() and latest.isupper() and len(latest) == 1:  # two letters make a flag
+            name = latest + name
+            parts[-1] = f"[{name}]"
+        elif name != latest:
+            parts.append(f"[{name}]")
+        latest = name
+    return "".join(parts)
+
+
+def _missing_name(character: str, size: int) -> str:
+    """What to say for a character that no font has; empty for one that can be drawn."""
+    if character.isspace() or _font_for(character, size) is not None:
+        return ""
+    name = unicodedata.name(character, "")
+    if name.startswith(_FLAG_LETTER):
+        return name.removeprefix(_FLAG_LETTER)
+    if unicodedata.category(character).startswith("L"):
+        name = name.split(" ")[0]
+    return name.lower() or "?"
+
+
 def _runs(text: str, size: int) -> list[tuple[int, str]]:
-    """(font, stretch of text) pieces; characters that no font has are left out."""
+    """(font, stretch of text) pieces."""
     runs: list[tuple[int, str]] = []
-    for character in text:
+    for character in drawable(text, size):
         kind = unicodedata.category(character)
         joins = bool(runs) and (kind in ("Mn", "Me", "Mc", "Zs") or character.isspace())
         at = runs[-1][0] if joins else (None if kind == "Cf" else _font_for(character, size))
@@ -192,12 +251,19 @@ def draw_text(
     """Draw one line; `xy` is the left end of its baseline."""
     x, y = xy
     fonts = _chain(size)
-    for i, part in _runs(text, size):
+    runs = _runs(text, size)
+    for i, part in reversed(runs) if _is_right_to_left(text) else runs:
         font = fonts[i]
         shaped = font.layout_engine == ImageFont.Layout.RAQM  # the other knows no languages
         language = _LANGUAGE if shaped else None
         draw.text((x, y), part, font=font, fill=fill, anchor="ls", language=language)
         x += font.getlength(part)
+
+
+def _is_right_to_left(text: str) -> bool:
+    """Whether a line begins on the right, by its first letter. (Each run knows its own way.)"""
+    ways = (unicodedata.bidirectional(character) for character in text)
+    return next((way != "L" for way in ways if way in ("L", "R", "AL")), False)
 
 
 def wrap(text: str, *, size: int, width: float, lines: int) -> list[str]:
@@ -206,7 +272,7 @@ def wrap(text: str, *, size: int, width: float, lines: int) -> list[str]:
     Latin text breaks at blanks, Chinese anywhere, and an overlong word where it must.
     """
     rows, row = [], ""
-    pieces = list(_pieces(text))
+    pieces = list(_pieces(drawable(text, size)))
     while pieces:
         piece = pieces.pop(0)
         if text_width((row + piece).rstrip(), size) <= width:

@@ -19,7 +19,7 @@ from triptych.report.templating import json_script, render
 from triptych.report.text import clean, clock, href, one_line, score_text
 from triptych.report.words import Words, words_for
 
-__all__ = ["page_html"]
+__all__ = ["link_to_original", "page_html"]
 
 _FRAMES, _FRAME_PX = 60, 160
 _KINDS = ("image", "motion", "audio", "text")
@@ -49,7 +49,7 @@ def page_html(
         (round(time_s - analysis.info.start_s, 3), _data_uri(jpeg))
         for time_s, jpeg in small_jpegs(analysis.thumbnails, count=_FRAMES, short_side=_FRAME_PX)
     ]
-    original, reel = _original(analysis, folder, source), outputs.get("reel", "")
+    original, reel = link_to_original(analysis, folder, source), outputs.get("reel", "")
     moments, lanes = _moments(analysis), lane_data(analysis)
     return render(
         "report.html.j2",
@@ -100,7 +100,7 @@ def _relative(analysis: Analysis, pairs: Sequence[tuple[float, float]]) -> list[
     return [[round(a - start_s, 3), round(b - start_s, 3)] for a, b in pairs]
 
 
-def _original(analysis: Analysis, folder: Path, source: Mapping[str, Any]) -> str:
+def link_to_original(analysis: Analysis, folder: Path, source: Mapping[str, Any]) -> str:
     """Link to the video, or nothing where no relative one leads there."""
     if source.get("href"):
         return str(source["href"])

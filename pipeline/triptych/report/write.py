@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from triptych.errors import OutputError, TriptychError
 from triptych.records import Analysis
 from triptych.report.analysis import analysis_data, analysis_text
 from triptych.report.captions import vtt_text
+from triptych.report.chapters import chapters_ffmetadata, chapters_vtt
 from triptych.report.files import published, remove, write_bytes, write_text
 from triptych.report.markdown import summary_text
 
@@ -25,9 +27,14 @@ log = logging.getLogger(__name__)
 #: Format -> file name, in the order of writing: the page names the files before it.
 FILES = {
     "vtt": "transcript.vtt",
+    "chapters": "chapters.vtt",
+    "ffmetadata": "chapters.ffmetadata",
     "poster": "poster.jpg",
     "storyboard": "storyboard.jpg",
+    "preview": "preview.webp",
     "reel": "highlights.mp4",
+    "edl": "highlights.edl",
+    "otio": "highlights.otio",
     "md": "summary.md",
     "html": "report.html",
     "json": "analysis.json",
@@ -118,9 +125,14 @@ class _Job:
         path = self.folder / FILES[name]
         makers: dict[str, Callable[[Path], bool]] = {
             "vtt": self._vtt,
+            "chapters": self._chapters,
+            "ffmetadata": self._ffmetadata,
             "poster": self._poster,
             "storyboard": self._storyboard,
+            "preview": self._preview,
             "reel": self._reel,
+            "edl": self._edl,
+            "otio": self._otio,
             "md": self._md,
             "html": self._html,
         }
@@ -146,10 +158,32 @@ class _Job:
         self.warnings.append(f"{file} was not written: {reason}")
 
     def _vtt(self, path: Path) -> bool:
-        text = vtt_text(self.analysis.cues, self.analysis.info.start_s)
-        if text:
-            write_text(path, text)
-        return bool(text)
+        return _write_if_words(path, vtt_text(self.analysis.cues, self.analysis.info.start_s))
+
+    def _chapters(self, path: Path) -> bool:
+        return _write_if_words(path, chapters_vtt(self.analysis))
+
+    def _ffmetadata(self, path: Path) -> bool:
+        return _write_if_words(path, chapters_ffmetadata(self.analysis, name=self.title))
+
+    def _edl(self, path: Path) -> bool:
+        from triptych.report.edits import edl_text
+
+        return _write_if_words(path, edl_text(self.analysis, name=self.title))
+
+    def _otio(self, path: Path) -> bool:
+        if importlib.util.find_spec("opentimelineio") is None:
+            return False  # which the run has said
+        from triptych.report.edits import otio_text
+        from triptych.report.page import link_to_original
+
+        url = link_to_original(self.analysis, self.folder, self.source)
+        return _write_if_words(path, otio_text(self.analysis, name=self.title, url=url))
+
+    def _preview(self, path: Path) -> bool:
+        from triptych.report.preview import preview_webp
+
+        return _write_if_any(path, preview_webp(self.analysis))
 
     def _poster(self, path: Path) -> bool:
         from triptych.report.pictures import poster_jpeg
@@ -193,6 +227,12 @@ class _Job:
         )
         write_text(path, html)
         return True
+
+
+def _write_if_words(path: Path, text: str) -> bool:
+    if text:
+        write_text(path, text)
+    return bool(text)
 
 
 def _write_if_any(path: Path, data: bytes | None) -> bool:
