@@ -10,7 +10,10 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE_ROOTS = {"pipeline": "triptych", "models": "triptych_models"}
-FLOW = ["decode", "extract", "features", "fuse", "learn", "predict", "report", "search", "share"]
+FLOW = [
+    "decode", "extract", "features", "fuse", "learn", "predict", "report", "search", "share",
+    "unpack",
+]  # fmt: skip
 NOT_OURS = {"__pycache__", ".ipynb_checkpoints", "media", "out"}
 HIDDEN_BUT_OURS = {".ci", ".gitignore", ".gitattributes"}
 NOT_SOURCE = {"build", "dist", "htmlcov"}
