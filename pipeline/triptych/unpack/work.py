@@ -55,7 +55,7 @@ def unpack_one(
     try:
         with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
             job = _Job(source, config=config, threads=threads, wishes=wishes, watch=watch)
-            told = job.done(scratch, Path(row["folder"]))
+            told, frames_decoded = job.done(scratch, Path(row["folder"]))
     except Exception as err:  # noqa: BLE001 - it becomes the row of this film
         return given_up(row, err, expected=source.expected, stage="decode")
     finally:
@@ -67,6 +67,8 @@ def unpack_one(
         "outputs": told["outputs"],
         "warnings": told["warnings"],
         "fresh": True,
+        "decoded": True,
+        "frames_decoded": frames_decoded,  # by the number of threads: not for media.json
         "seconds": {k: round(v, 4) for k, v in watch.items()},
         "elapsed_s": round(time.monotonic() - began, 4),
     }
@@ -126,8 +128,8 @@ class _Job:
             plan = media.plan(start_s=start_s, end_s=end_s, **options(self.wishes, policy))
             return plan, round(length_s, 6)
 
-    def done(self, scratch: Path, place: Path) -> dict[str, Any]:
-        """Fill `scratch` and make it `place`; returns what media.json says."""
+    def done(self, scratch: Path, place: Path) -> tuple[dict[str, Any], int]:
+        """Fill `scratch` and make it `place`; returns what media.json says, and frames decoded."""
         from triptych.decode.media import open_media
         from triptych.events import stage
         from triptych.unpack.files import Files
@@ -158,7 +160,7 @@ class _Job:
             # A file's name may hold bytes that are no text; JSON knows the escapes.
             (scratch / MEDIA).write_bytes(text.encode("utf-8", "backslashreplace"))
             publish(scratch, place)
-        return told
+        return told, media.report.frames_decoded
 
     @contextlib.contextmanager
     def _writing(self, place: Path) -> Iterator[None]:
@@ -214,7 +216,6 @@ class _Job:
                 "start_s": round(begin_s, 6),
                 "end_s": round(end_s, 6),
                 "seconds": round(end_s - begin_s, 6),
-                "frames_decoded": report.frames_decoded,
                 "errors": report.errors,
             },
             **written,
