@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -39,9 +40,15 @@ def mark_reader(stream: VideoStream) -> Reader | None:
     return reader_of(context.name, extradata=bytes(context.extradata or b""))
 
 
-def fact_of(packet: av.Packet[Any], read: Reader | None) -> Fact:
-    """What is known of a packet before it is decoded."""
-    pts, tick = packet.pts, packet.time_base
+def fact_of(packet: av.Packet[Any], read: Reader | None, tick: Fraction | None) -> Fact:
+    """What is known of a packet before it is decoded.
+
+    Args:
+        packet: of pictures.
+        read: how to read its headers; None for a codec that must be decoded whole.
+        tick: the stream's time base in seconds; a packet's own costs more to ask for.
+    """
+    pts = packet.pts
     mark = read(bytes(memoryview(packet)[:HEAD_BYTES])) if read and packet.size else PLAIN
     if mark.entry and not packet.is_keyframe:
         mark = PLAIN
@@ -52,16 +59,20 @@ def fact_of(packet: av.Packet[Any], read: Reader | None) -> Fact:
         length_s=(packet.duration or 0) * over / under,
         mark=mark,
         shown=not packet.is_discard,
-        needed=read is None or packet.is_corrupt or packet.has_sidedata("new_extradata"),
+        needed=read is None or packet.is_corrupt or _carries_parameters(packet),
         size=packet.size,
     )
+
+
+def _carries_parameters(packet: av.Packet[Any]) -> bool:
+    return any(True for _ in packet.iter_sidedata()) and packet.has_sidedata("new_extradata")
 
 
 def facts_of(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
     """The same for all packets of a stream, up to the first place that cannot be read."""
     read = mark_reader(stream)
     for packet in _packets(container, stream):
-        yield fact_of(packet, read)
+        yield fact_of(packet, read, stream.time_base)
 
 
 def film_of(
@@ -83,9 +94,9 @@ def film_of(
     """
     first_s, before_s, last_s, stays_s = math.inf, -math.inf, -math.inf, 0.0
     keys_s: set[float] = set()
+    tick = stream.time_base
     for packet in _packets(container, stream):
         ticks = packet.dts if packet.pts is None else packet.pts
-        tick = packet.time_base
         time_s = last_s + STEP_S if last_s > -math.inf else 0.0
         if ticks is not None and tick:
             time_s = ticks * tick.numerator / tick.denominator
@@ -130,6 +141,7 @@ class Feeder:
         self.unread = 0  #: packets that the decoder was never given
         self.damaged = False  #: what hides damage depends on all frames: pass over none
         self._stream, self._read, self._picture = stream, read, picture
+        self._tick = stream.time_base
         self._planner = Planner(picture.wants, snap=picture.snap)
         self._empty = True  # the decoder holds nothing of earlier packets
         self._reasons: Counter[Reason] = Counter()
@@ -143,7 +155,7 @@ class Feeder:
 
     def feed(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
         """Packets to decode now, in order; each must be decoded before the next is asked for."""
-        for judged in self._planner.feed(packet, fact_of(packet, self._read)):
+        for judged in self._planner.feed(packet, fact_of(packet, self._read, self._tick)):
             yield from self._given(judged)
 
     def rest(self) -> Iterator[av.Packet[Any]]:

@@ -44,11 +44,12 @@ class Clock:
         ticks = frame.pts
         if frame.dts is not None and (ticks is None or self._faults["pts"] > self._faults["dts"]):
             ticks = frame.dts
-        if ticks is None or not frame.time_base:
+        tick = frame.time_base
+        if ticks is None or not tick:
             self.timeless += 1
             time_s = self._last_s + self._step_s if math.isfinite(self._last_s) else 0.0
         else:
-            time_s = float(ticks * frame.time_base)
+            time_s = ticks * tick.numerator / tick.denominator  # as a Fraction would, but faster
         if time_s <= self._last_s:
             self.unordered += 1
             return None

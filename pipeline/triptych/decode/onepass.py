@@ -152,6 +152,8 @@ class OnePass:
                     in_a_row += 1
             if in_a_row >= _MAX_ERRORS or (timed and timed <= self._past):
                 break
+        if self._feeder is not None:
+            report.plan, report.packets_unread = self._feeder.plan, self._feeder.unread
         yield from self._finish()
 
     def _in_turn(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
@@ -166,8 +168,6 @@ class OnePass:
             feeder.damaged = self._every_frame or self.report.errors > 0
             if packet.stream.index in self._past:
                 break
-        self.report.plan = feeder.plan
-        self.report.packets_unread = feeder.unread
         if flush:
             yield packet
 

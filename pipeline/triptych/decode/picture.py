@@ -87,8 +87,8 @@ class PictureStream:
             self._turned(frame.rotation)
             self._turned = None
         self._held, self._held_s = frame, pts_s
-        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
-        self._note(pts_s, float(length))
+        length, tick = frame.duration, frame.time_base
+        self._note(pts_s, length * tick.numerator / tick.denominator if length and tick else 0.0)
         return batches
 
     def _note(self, pts_s: float, stays_s: float) -> None:
