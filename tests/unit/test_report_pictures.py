@@ -107,6 +107,19 @@ def test_key_frames_are_in_order_and_mark_the_moments() -> None:
         assert frame.segment.start_s <= frame.time_s < frame.segment.end_s
 
 
+def test_many_moments_are_those_of_the_whole_film() -> None:
+    """The best ones lie close together; a long film has more pictures than a short one."""
+    moments = [Segment(start_s=a, end_s=a + 3.0, score=0.5) for a in range(0, 1100, 10)]
+    moments += [Segment(start_s=a, end_s=a + 3.0, score=1.0) for a in range(1100, 1190, 5)]
+    analysis = make_analysis(seconds=1200, segments=moments, size=(64, 36))
+    frames = key_frames(analysis, 12)
+    assert len(frames) == 12
+    assert max(np.diff([f.time_s for f in frames])) < 201
+    assert all(f.segment for f in frames)
+    heights = [sheet(seconds=s, size=(64, 36), segments=()).height for s in (600, 601, 1801)]
+    assert heights == sorted(set(heights))
+
+
 def test_black_frames_give_way() -> None:
     jpeg = tuple(make_jpeg((0, 0, 0), (8, 8)) if i % 3 else make_jpeg(COLORS[0]) for i in range(60))
     thumbnails = Thumbnails(jpeg=jpeg, pts_s=np.arange(60.0))

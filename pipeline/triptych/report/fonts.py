@@ -314,6 +314,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _cut(row: str, size: int, width: float) -> str:
-    while row and text_width(row + "…", size) > width:
+    end = "…" if has_cjk(row) else "..."  # the sign itself stands higher in Chinese fonts
+    while row and text_width(row + end, size) > width:
         row = row[:-1]
-    return row.rstrip(" ,.;:，。、；：") + "…"
+    return row.rstrip(" ,.;:，。、；：") + end

@@ -69,12 +69,31 @@ def key_frames(analysis: Analysis, count: int) -> list[KeyFrame]:
     thumbnails = analysis.thumbnails
     if not len(thumbnails.jpeg):
         return []
-    best = sorted(analysis.summary.segments, key=lambda s: (-s.score, s.start_s))[:count]
+    best = _spread(
+        sorted(analysis.summary.segments, key=lambda s: (-s.score, s.start_s)),
+        count,
+        (float(thumbnails.pts_s[0]), float(thumbnails.pts_s[-1])),
+    )
     chosen: dict[int, Segment | None] = {}
     for segment in best:
         chosen.setdefault(best_frame(thumbnails, segment.start_s, segment.end_s), segment)
     _fill(chosen, thumbnails, count)
     return [KeyFrame(i, float(thumbnails.pts_s[i]), chosen[i]) for i in sorted(chosen)]
+
+
+def _spread(best: Sequence[Segment], count: int, span_s: tuple[float, float]) -> Sequence[Segment]:
+    """Key moments, the best first, at most `count`; of too many the best of each part of the film.
+
+    The best of a long film may all lie within a few minutes of it.
+    """
+    if len(best) <= count:
+        return best
+    begin_s, end_s = span_s
+    parts: dict[int, Segment] = {}
+    for segment in best:
+        share = (segment.start_s - begin_s) / max(end_s - begin_s, 1e-9)
+        parts.setdefault(min(count - 1, max(0, int(share * count))), segment)
+    return list(parts.values())
 
 
 def _fill(chosen: dict[int, Segment | None], thumbnails: Thumbnails, count: int) -> None:

@@ -15,7 +15,7 @@ from triptych.report.text import clock, one_line, score_text
 
 __all__ = ["storyboard_jpeg"]
 
-_FRAMES = 12
+_FRAMES = ((600, 12), (1800, 20), (math.inf, 32))  # seconds of film: pictures, at most
 _WIDTH = 1600  # of the whole sheet
 _MARGIN, _GAP = 40, 20
 _PAPER: Color = (18, 20, 24)
@@ -36,13 +36,16 @@ class _Grid:
 
 
 def storyboard_jpeg(analysis: Analysis, *, name: str) -> bytes | None:
-    """A contact sheet of up to twelve pictures, or None for a video without any.
+    """A contact sheet, or None for a video without pictures.
+
+    Up to 10 minutes have at most 12 pictures, up to 30 minutes 20, and longer films 32.
 
     Args:
         analysis: what was found.
         name: the file's name, shown on top.
     """
-    frames = key_frames(analysis, _FRAMES)
+    most = next(count for seconds, count in _FRAMES if analysis.duration_s <= seconds)
+    frames = key_frames(analysis, most)
     if not frames:
         return None
     pictures = [open_picture(analysis.thumbnails.jpeg[frame.index]) for frame in frames]
