@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from triptych import __version__
-from triptych.config import FORMATS
+from triptych.config import FORMATS, USUAL_FORMATS
 from triptych.unpack.grammar import add_options
 
 __all__ = ["SETTINGS", "parser"]
@@ -49,6 +49,7 @@ SETTINGS = {
     },
     "evaluate": {"workers": ("runner", "workers")},
     "decode": {"workers": ("runner", "workers"), "short_side": ("decode", "short_side")},
+    "reel": {"workers": ("runner", "workers")},
 }
 SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
 
@@ -115,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     _add_decode(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_reel(commands)
     _add_cache(commands)
     for name, what in (
         ("doctor", "say what this machine has, and what to install for the rest"),
@@ -198,7 +200,8 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--format",
         metavar="LIST",
-        help=f"files for each video besides analysis.json ({','.join(FORMATS)})",
+        help=f"files for each video besides analysis.json ({','.join(USUAL_FORMATS)}); there are "
+        f"also {', '.join(FORMATS[len(USUAL_FORMATS) :])}",
     )
     run.add_argument(
         "--max-failures",
@@ -295,6 +298,24 @@ def _add_evaluate(commands: Any) -> None:
         help="other models to measure on the same videos; DATASET may follow them",
     )
     _add_common(evaluate)
+
+
+def _add_reel(commands: Any) -> None:
+    what = "one reel of a folder: the best moments of its videos, their titles as chapters"
+    reel = _command(commands, "reel", what=what)
+    reel.add_argument(
+        "folder", metavar="OUT|FOLDER", help="results of `triptych run`; or videos, analysed first"
+    )
+    reel.add_argument(
+        "-o", "--out", type=_named, required=True, metavar="REEL", help="the MP4 file to write"
+    )
+    reel.add_argument(
+        "--length",
+        default="60s",
+        metavar="LENGTH",
+        help='at most: "60s", or a share of all videos such as "5%%" (60s)',
+    )
+    _add_common(reel)
 
 
 def _add_cache(commands: Any) -> None:

@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "decode": _decode,
             "train": _train,
             "evaluate": _evaluate,
+            "reel": _reel,
             "cache": _cache,
             "doctor": _doctor,
             "models": _models,
@@ -236,6 +237,30 @@ def _listening(arguments: argparse.Namespace) -> Iterator[Listener]:
 def _print_json(data: object) -> None:
     readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     sys.stdout.write(json.dumps(data, ensure_ascii=not readable, indent=2) + "\n")
+
+
+def _reel(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from triptych.reels import folder_reel
+
+    config, _ = _configured(arguments)
+    with _listening(arguments) as listener:
+        made = folder_reel(
+            Path(arguments.folder),
+            Path(arguments.out),
+            length=arguments.length,
+            config=config,
+            listener=listener,
+        )
+    if arguments.json:
+        _print_json(made)
+    elif not arguments.quiet:
+        for gone in made["left_out"]:
+            sys.stdout.write(shown(f"left out: {gone['path']}: {gone['reason']}") + "\n")
+        told = f"{made['seconds']:.1f} s of {made['videos']} videos: {made['reel']}"
+        sys.stdout.write(shown(told) + "\n")
+    return 1 if made["left_out"] else 0
 
 
 def _cache(arguments: argparse.Namespace) -> int:

@@ -45,6 +45,7 @@ def test_the_flags_that_scripts_rest_on() -> None:
             *COMMON, "--end", "--frames", "--no-spectrogram", "--out", "--overwrite", "--plan",
             "--precision", "--sample", "--short-side", "--sound", "--start", "--tolerance", "-o",
         },
+        "reel": {*COMMON, "--length", "--out", "-o"},
         "cache": HELP,
         "doctor": {*HELP, "--json"},
         "models": {*HELP, "--json"},

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from triptych.errors import UsageError
 from triptych.records import Floats
 
-__all__ = ["Pair", "duplicates_warning", "near_duplicates"]
+__all__ = ["Pair", "centred", "duplicates_warning", "near_duplicates"]
 
 _ALIKE = 0.8  # cosine
 _MOST = 1000  # pairs: nobody reads more
@@ -62,7 +62,7 @@ def near_duplicates(
     if not -1 < threshold <= 1:
         raise UsageError(f"a likeness of {threshold}", remedy="choose one up to 1, such as 0.8")
     seen = np.flatnonzero(np.isfinite(values).all(axis=1) & values.any(axis=1))
-    units = _centred(values[seen])
+    units = centred(values[seen])
     _, side = np.unique(whose[seen], return_inverse=True)
     best: list[Pair] = []
     for begin in range(0, len(seen), _BLOCK):
@@ -81,7 +81,7 @@ def near_duplicates(
     return best
 
 
-def _centred(values: Floats) -> Floats:
+def centred(values: Floats) -> Floats:
     """Rows less their mean, of length 1.
 
     The mean is drawn a little towards zero, as if there were one more row of zeros: of two equal

@@ -33,7 +33,7 @@ def write_run(
             `stage`, `error`, `remedy`, `labels` ([name, score] pairs, best first), `kind` (of
             the scores: a `ScoreKind`; absent for shares),
             `duration_s`, `outputs` (as `write_report` returned them), `text` (the
-            summary), `warnings`. Any but `path` and `state` may be absent.
+            summary), `warnings`, `entries` (by which the gallery groups what looks alike). Any but `path` and `state` may be absent.
         folder: the run's output folder; made if it is not there.
         totals: what `summary.json` holds; `language` chooses the gallery's.
         gallery: draw `index.html` anew; it costs more than all else in a warm run.
@@ -44,9 +44,11 @@ def write_run(
     write_text(folder / "predictions.csv", predictions_text(rows), bom=True)
     write_text(folder / "run.jsonl", run_text(rows), errors="backslashreplace")
     if gallery:
+        from triptych.report.alike import look_alikes
         from triptych.report.gallery import gallery_html
 
-        write_text(folder / "index.html", gallery_html(rows, totals=totals))
+        alike = look_alikes(rows, folder)
+        write_text(folder / "index.html", gallery_html(rows, totals=totals, alike=alike))
     summary = json.dumps(totals, ensure_ascii=False, indent=1)
     write_text(folder / "summary.json", summary + "\n", errors="backslashreplace")
 
