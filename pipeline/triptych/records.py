@@ -22,6 +22,7 @@ __all__ = [
     "Cue",
     "FeatureTrack",
     "Frames",
+    "Glances",
     "LabelScore",
     "Luma",
     "MediaInfo",
@@ -92,6 +93,27 @@ class Frames:
 
     def __repr__(self) -> str:
         return f"Frames({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Glances:
+    """Tiny pictures, close together in time: what cuts between shots are found in."""
+
+    rgb: Pixels  #: (T, H, W, 3)
+    pts_s: Times  #: (T,), strictly increasing
+
+    def __post_init__(self) -> None:
+        _check(
+            self.rgb.ndim == 4 and self.rgb.shape[3] == 3 and len(self.rgb) == len(self.pts_s),
+            f"{self.rgb.shape = } does not fit {self.pts_s.shape = }",
+        )
+        _check(
+            len(self.pts_s) < 2 or bool((np.diff(self.pts_s) > 0).all()),
+            "pts_s must increase: frames out of order",
+        )
+
+    def __repr__(self) -> str:
+        return f"Glances({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,18 +12,23 @@ from triptych.decode.container import upright
 from triptych.decode.hdr import is_hdr, tone_mapped
 from triptych.decode.precision import Snap
 from triptych.decode.sampler import Wanted
-from triptych.records import Frames, Luma, Pixels
+from triptych.records import Frames, Glances, Luma, Pixels
 
 __all__ = ["Lane", "Pictures", "scaled_size"]
 
-Pictures: TypeAlias = Frames | Luma
+Pictures: TypeAlias = Frames | Glances | Luma
 
 _BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
 _BATCH_BYTES = 32_000_000  # and fewer where they are large
 _LONGEST = 4  # long side over short side; beyond it the picture is shrunk further
 # Colour is looked at, so it is scaled as the networks' training pictures were. Grey is measured
 # against its neighbours in time: every pixel counts, and none may ring.
-_COLOUR, _GREY = ("rgb24", Interpolation.BICUBIC), ("gray", Interpolation.AREA)
+# A glance is not looked at closely, and taken often: it reads few of a large picture's pixels.
+_FORMATS: dict[type[Pictures], tuple[str, Interpolation]] = {
+    Frames: ("rgb24", Interpolation.BICUBIC),
+    Glances: ("rgb24", Interpolation.FAST_BILINEAR),
+    Luma: ("gray", Interpolation.AREA),
+}
 
 
 def scaled_size(width: int, height: int, aspect: float, short_side: int) -> tuple[int, int]:
@@ -91,11 +96,13 @@ class Lane:
         self._pixels, self._pts = [], []
         if self._kind is Luma:
             return Luma(gray=pixels, pts_s=pts_s)
+        if self._kind is Glances:
+            return Glances(rgb=pixels, pts_s=pts_s)
         return Frames(rgb=pixels, pts_s=pts_s)
 
     def _convert(self, frame: av.VideoFrame) -> Pixels:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._short_side)
-        layout, interpolation = _GREY if self._kind is Luma else _COLOUR
+        layout, interpolation = _FORMATS[self._kind]
         deep = self._kind is Frames and is_hdr(frame)
         scaled = self._reformatter.reformat(
             frame,

@@ -26,7 +26,7 @@ from triptych.decode.precision import Precision, Snap
 from triptych.decode.sampler import Listed, Sampler, Wanted
 from triptych.decode.sampling import TOLERANCE_S, Every, Film, Fps, Policy, Times
 from triptych.errors import DecodeError
-from triptych.records import Frames, Luma, MediaInfo
+from triptych.records import Frames, Glances, Luma, MediaInfo
 
 __all__ = ["Chunk", "DecodeReport", "Media", "open_media"]
 
@@ -140,6 +140,8 @@ class Media:
         text: bool = True,
         dense_fps: float | None = None,
         dense_side: int = 128,
+        glance_fps: float | None = None,
+        glance_side: int = 36,
         start_s: float | None = None,
         end_s: float | None = None,
         max_duration_s: float = float("inf"),
@@ -147,11 +149,12 @@ class Media:
     ) -> Iterator[Chunk]:
         """Decode once; yield what is found in the order in which it is stored.
 
-        Frames come at `fps`, or as `sample` says, by presentation time, scaled so that the short side has
-        `short_side` pixels (never enlarged), upright; sound as mono at 16 kHz in chunks of
+        Frames come at `fps`, or as `sample` says, by presentation time, scaled so that the short
+        side has `short_side` pixels (never enlarged), upright; sound as mono at 16 kHz in chunks of
         10 s, each followed by the log-mel columns it completes; cues one by one. With
-        `dense_fps`, small grey frames come too. Frames that neither wants and no wanted one
-        is predicted from are not decoded, where the codec is known well enough.
+        `dense_fps`, small grey frames come too; with `glance_fps`, tiny coloured ones. Frames
+        that none of them wants and no wanted one is predicted from are not decoded, where the
+        codec is known well enough.
 
         Args:
             fps: sampled frames a second: short for `sample=Fps(fps)`.
@@ -163,6 +166,8 @@ class Media:
             pictures: whether to decode pictures; likewise `sound` and `text`.
             dense_fps: grey frames a second, also without `pictures`; None for none of them.
             dense_side: pixels of their short side.
+            glance_fps: tiny pictures a second, also without `pictures`; None for none of them.
+            glance_side: pixels of their short side.
             start_s: begin here, in seconds on the container's clock.
             end_s: stop before this time.
             max_duration_s: stop, with a warning, after this much of the file.
@@ -173,7 +178,8 @@ class Media:
         """
         chosen = self.streams
         wanted: list[Stream] = []
-        if (pictures or dense_fps is not None) and chosen.video is not None:
+        some = pictures or dense_fps is not None or glance_fps is not None
+        if some and chosen.video is not None:
             wanted.append(chosen.video)
         if sound and chosen.audio is not None:
             wanted.append(chosen.audio)
@@ -197,6 +203,8 @@ class Media:
             lanes[Frames] = (self._snapped(times, precision, tolerance_s, stop), short_side)
         if dense_fps is not None:
             lanes[Luma] = (Sampler(fps=dense_fps, start_s=begin), dense_side)
+        if glance_fps is not None:
+            lanes[Glances] = (Sampler(fps=glance_fps, start_s=begin), glance_side)
         run = OnePass(
             self._container,
             chosen,

@@ -24,13 +24,13 @@ from triptych.decode.sampler import Wanted
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
 from triptych.errors import ResourceError
-from triptych.records import Cue, Frames, Luma, Sound, Spectrogram
+from triptych.records import Cue, Frames, Glances, Luma, Sound, Spectrogram
 
 __all__ = ["Chunk", "DecodeReport", "OnePass"]
 
 log = logging.getLogger(__name__)
 
-Chunk: TypeAlias = Frames | Luma | Sound | Spectrogram | Cue
+Chunk: TypeAlias = Frames | Glances | Luma | Sound | Spectrogram | Cue
 
 # So much must be free for a failure to be the film's fault: a few pictures of its size, and no
 # more than a false claim of that size may ask for.

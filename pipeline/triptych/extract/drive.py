@@ -9,8 +9,8 @@ from triptych.decode.media import Media
 from triptych.events import Stopwatch, stage
 from triptych.extract.registry import Extraction, Extractor, load
 from triptych.extract.rows import SHORTEST_S
-from triptych.extract.specs import DENSE_FPS, DENSE_SIDE
-from triptych.records import Cue, FeatureTrack, Frames, Luma, Sound, Spectrogram
+from triptych.extract.specs import DENSE_FPS, DENSE_SIDE, GLANCE_FPS, GLANCE_SIDE
+from triptych.records import Cue, FeatureTrack, Frames, Glances, Luma, Sound, Spectrogram
 
 __all__ = ["extract", "pump"]
 
@@ -69,6 +69,8 @@ def pump(
             text=Cue in takes,
             dense_fps=DENSE_FPS if Luma in takes else None,
             dense_side=DENSE_SIDE,
+            glance_fps=GLANCE_FPS if Glances in takes else None,
+            glance_side=GLANCE_SIDE,
             **options,
         )
     )

@@ -1,46 +1,63 @@
-"""Frames -> how much the colours changed since the last one -> shots.
+"""Tiny pictures, four a second -> how much each differs from those before it -> shots.
 
-A cheap detector on the sampled frames: a boundary is known to within one sampling step.
+A shot begins with the first glance that shows it: the cut itself lies less than a quarter of a
+second before that.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import ClassVar
 
 import numpy as np
 
 from triptych.extract.image import frame_spans
 from triptych.extract.registry import Extraction
-from triptych.extract.specs import SHOTS
-from triptych.records import FeatureTrack, Floats, Frames, Pixels, Shot, Times
+from triptych.extract.specs import GLANCE_FPS, SHOTS
+from triptych.records import FeatureTrack, Floats, Glances, Pixels, Shot, Times
 
-__all__ = ["ShotExtractor", "colour_histogram", "shots_of"]
+__all__ = ["ShotExtractor", "colour_histogram", "shots_of", "structure"]
 
 _BINS = 8  # a colour channel
 _GRID = 2  # cells a side: a pan keeps the picture's colours, but not each corner's
-# Share of the histogram that moved. On the sampled frames of films and talks, neighbours within
-# a shot lie mostly below .35 and across a cut mostly above .5.
-_CUT = 0.45
+_COLUMNS, _ROWS = 16, 9  # of the picture that structure is compared in
+_FLAT = 8.0  # grey levels; contrast below it is noise
+_LATER = round(GLANCE_FPS)  # glances in a second
+# Between glances of one shot the difference lies below .3 in 99 of 100 fights and films, and
+# across a cut above .5 in all of 2,800 pairs of clips.
+_CUT = 0.5
+_STANDS_OUT = 0.25  # above what is usual around it: a fast pan differs all the time
+_AROUND = 2  # glances
+_FADE = 0.8  # difference over a second, where no glance differed so much from the last one
 
 
 class ShotExtractor:
-    """One row a sampled frame: 0 for no change of colours, 1 for all of them."""
+    """One row a glance: the difference to the last one, and to that of a second ago."""
 
-    takes: ClassVar[tuple[type, ...]] = (Frames,)
+    takes: ClassVar[tuple[type, ...]] = (Glances,)
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
-        changes: list[float] = []
+        rows: list[tuple[float, float]] = []
         times: list[Times] = []
-        last: Floats | None = None
-        while (frames := (yield)) is not None:
-            for frame in frames.rgb:
-                histogram = colour_histogram(frame)
-                changes.append(0.0 if last is None else float(np.abs(histogram - last).sum() / 2))
-                last = histogram
-            times.append(frames.pts_s)
+        last: deque[tuple[Floats, Floats]] = deque(maxlen=_LATER)
+        while (glances := (yield)) is not None:
+            for picture in glances.rgb:
+                seen = colour_histogram(picture), structure(picture)
+                before = (last[-1], last[0]) if last else (seen, seen)
+                rows.append((_difference(before[0], seen), _difference(before[1], seen)))
+                last.append(seen)
+            times.append(glances.pts_s)
         start_s, end_s = frame_spans(times)
-        values = np.array(changes, np.float32)[:, None]
+        values = np.array(rows, np.float32).reshape(-1, 2)
         return {"shots": FeatureTrack(values=values, start_s=start_s, end_s=end_s, spec=SHOTS)}
+
+
+def _difference(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> float:
+    """From 0 for the same to 1.5 for nothing in common: colours, and half as much structure."""
+    colours = float(np.abs(one[0] - other[0]).sum() / 2)
+    a, b = one[1], other[1]
+    apart = float(((a - b) ** 2).mean())
+    return colours + 0.5 * min(1.0, apart / (float(a.var() + b.var()) + 2 * _FLAT**2))
 
 
 def colour_histogram(frame: Pixels) -> Floats:
@@ -58,19 +75,58 @@ def colour_histogram(frame: Pixels) -> Floats:
     return (counts / counts.sum()).astype(np.float32)
 
 
-def shots_of(track: FeatureTrack) -> tuple[Shot, ...]:
-    """Shots between the changes that stand out.
+def structure(frame: Pixels) -> Floats:
+    """What is light and what is dark, (9, 16) grey levels around 0, whatever the brightness."""
+    grey = frame.astype(np.float32).mean(axis=2)
+    across = _bands(grey, _ROWS)
+    small = _bands(across.T, _COLUMNS).T
+    return (small - small.mean()).astype(np.float32)
 
-    A change counts as a cut when it is large, and larger than those beside it (a fade or a
-    fast pan changes every frame).
+
+def _bands(values: Floats, count: int) -> Floats:
+    """Means of `count` bands of rows; of a smaller picture rows are repeated."""
+    size = len(values)
+    first = np.arange(count) * size // count
+    last = np.maximum((np.arange(count) + 1) * size // count, first + 1)
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    return (sums[last] - sums[first]) / (last - first)[:, None]
+
+
+def shots_of(track: FeatureTrack) -> tuple[Shot, ...]:
+    """Shots between the differences that stand out.
+
+    A cut is larger than those around it; a fade is large over a second only.
     """
     if not len(track):
         return ()
-    change = track.values[:, 0]
-    around = np.pad(change, 1)
-    beside = np.maximum(around[:-2], around[2:])
-    cuts = np.flatnonzero((change >= _CUT) & (change >= beside))
-    cuts = cuts[cuts > 0]
+    hard = _cuts(track.values[:, 0])
+    cuts = sorted({*hard, *_fades(track.values, hard)})
     starts = np.concatenate([track.start_s[:1], track.start_s[cuts]])
     ends = np.concatenate([track.start_s[cuts], track.end_s[-1:]])
     return tuple(Shot(start_s=float(s), end_s=float(e)) for s, e in zip(starts, ends, strict=True))
+
+
+def _cuts(change: Floats) -> list[int]:
+    found = []
+    for i in np.flatnonzero(change >= _CUT).tolist():
+        before = change[max(0, i - _AROUND) : i]
+        after = change[i + 1 : i + 1 + _AROUND]
+        beside = np.concatenate([before, after])
+        usual = float(np.median(beside)) if len(beside) else 0.0
+        first_peak = (before < change[i]).all() and (after <= change[i]).all()
+        if i and first_peak and change[i] - usual >= _STANDS_OUT:
+            found.append(i)
+    return found
+
+
+def _fades(values: Floats, hard: list[int]) -> list[int]:
+    """Where pictures changed most within a second that changed them for good, without a cut."""
+    change, later = values[:, 0], values[:, 1].copy()
+    for cut in hard:
+        later[max(0, cut - _LATER) : cut + 2 * _LATER] = 0.0
+    found = []
+    while len(later) and (end := int(later.argmax())) and later[end] >= _FADE:
+        first = max(1, end - _LATER + 1)
+        found.append(first + int(change[first : end + 1].argmax()))
+        later[max(0, end - _LATER) : end + 1 + _LATER] = 0.0
+    return found

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from triptych.extract.weights import WEIGHTS
 from triptych.spec import Spec
 
-__all__ = ["ASR_VERSION", "BUILTIN", "DENSE_FPS", "DENSE_SIDE", "PRESETS", "Entry"]
+__all__ = [
+    "ASR_VERSION",
+    "BUILTIN",
+    "DENSE_FPS",
+    "DENSE_SIDE",
+    "GLANCE_FPS",
+    "GLANCE_SIDE",
+    "PRESETS",
+    "Entry",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,7 @@ _AUDIO_COLUMNS = (
 
 DENSE_FPS, DENSE_SIDE = 10.0, 128  # of the grey frames that motion is computed from
 _DENSE = {"fps": DENSE_FPS, "short_side": DENSE_SIDE}
+GLANCE_FPS, GLANCE_SIDE = 4.0, 36  # of the tiny pictures that cuts are found in
 SPEED_EDGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # short sides of the picture a second
 _MOTION_COLUMNS = (
     *("camera", "speed_mean", "speed_p50", "speed_p90", "speed_p99"),
@@ -63,7 +73,14 @@ _MOTION_COLUMNS = (
 
 IMAGE = Spec(name="image", version=1, modality="image", dim=1280, weights=_LITE0)
 IMAGE_LABELS = Spec(name="image_labels", version=1, modality="image", dim=1000, weights=_LITE0)
-SHOTS = Spec(name="shots", version=1, modality="image", dim=1, columns=("change",))
+SHOTS = Spec(
+    name="shots",
+    version=2,
+    modality="image",
+    dim=2,
+    options={"fps": GLANCE_FPS, "short_side": GLANCE_SIDE},
+    columns=("change", "change_1s"),
+)
 MOTION = Spec(
     name="motion",
     version=1,
@@ -113,7 +130,7 @@ BUILTIN: dict[str, Entry] = {
             name="shots",
             target="triptych.extract.shots:ShotExtractor",
             specs=(SHOTS,),
-            what="colour-histogram change from frame to frame; cuts between shots",
+            what="how colours and structure change, four times a second; cuts between shots",
         ),
         Entry(
             name="motion",
