@@ -7,6 +7,7 @@ command line, each over the one before. A misspelt key is an error, never ignore
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 import types
 import typing
@@ -73,12 +74,14 @@ class ExtractConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """Which labels are asked for, and how long the summary may be."""
+    """Which labels are asked for, and how long the summary and its clips may be."""
 
     labels: str = "everyday"  #: a built-in list, a file, or words with commas
     model: str = ""  #: folder of a trained model, whose labels then take their place
     top: int = 5  #: labels in predictions.csv
-    summary: str = "15%"  #: share of the duration ("15%") or seconds ("30s")
+    summary: str = "15%"  #: share of the duration ("15%"), seconds ("30s") or clips ("8shots")
+    shortest_clip_s: float = 1.0  #: of the summary; less is a flicker
+    longest_clip_s: float = 10.0  #: of the summary; speech that lasts longer may be cut into
     language: str = ""  #: of labels and texts: "en", "zh"; empty: texts follow the cues
 
 
@@ -150,6 +153,12 @@ class Config:
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
         parse_budget(self.predict.summary)
+        _require(self.predict.shortest_clip_s >= 0.1, "predict.shortest_clip_s", "at least 0.1")
+        _require(
+            self.predict.shortest_clip_s <= self.predict.longest_clip_s < float("inf"),
+            "predict.longest_clip_s",
+            "finite, and not below predict.shortest_clip_s",
+        )
         parse_failures(self.runner.max_failures)
         self._check_training()
 
@@ -174,14 +183,18 @@ def _require(condition: bool, key: str, what: str) -> None:
         raise UsageError(f"{key} must be {what}")
 
 
-def parse_budget(text: str) -> tuple[Literal["share", "seconds"], float]:
+def parse_budget(text: str) -> tuple[Literal["share", "seconds", "shots"], float]:
     """Read a summary budget.
 
     >>> parse_budget("15%")
     ('share', 0.15)
     >>> parse_budget("30s")
     ('seconds', 30.0)
+    >>> parse_budget("8shots")
+    ('shots', 8.0)
     """
+    if (shots := re.fullmatch(r"\s*(\d{1,6})\s*shots?\s*", text)) and int(shots[1]) > 0:
+        return "shots", float(shots[1])
     body, unit = text.strip()[:-1], text.strip()[-1:]
     try:
         value = float(body)
@@ -193,7 +206,7 @@ def parse_budget(text: str) -> tuple[Literal["share", "seconds"], float]:
         return "seconds", value
     raise UsageError(
         f"cannot read the summary length {text!r}",
-        remedy="write a share such as 15% or seconds such as 30s",
+        remedy="write a share such as 15%, seconds such as 30s, or a number such as 8shots",
     )
 
 

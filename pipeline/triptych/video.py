@@ -26,6 +26,8 @@ from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
 
 __all__ = ["analyze"]
 
+_GUESS_S = 1.0  # pictures that end so long before the timeline last as long as it does
+
 
 def analyze(
     path: str | os.PathLike[str],
@@ -81,6 +83,9 @@ def analyze(
             language=text_language,
             origin_s=found.info.start_s,
             names=_names_in(text_language, config),
+            text=tracks.get("text"),
+            shortest_s=config.predict.shortest_clip_s,
+            longest_s=config.predict.longest_clip_s,
         )
     return Analysis(
         info=found.info,
@@ -119,8 +124,10 @@ def _unlabelled(prediction: Prediction, tracks: Mapping[str, FeatureTrack]) -> t
 
 
 def _within(shots: Sequence[Shot], start: float, end: float) -> tuple[Shot, ...]:
-    """Shots cut to what the timeline covers: the last frame's length is a guess."""
-    cut = (Shot(start_s=max(s.start_s, start), end_s=min(s.end_s, end)) for s in shots)
+    """Shots cut to what the timeline covers: the last glance's length is a guess."""
+    cut = [Shot(start_s=max(s.start_s, start), end_s=min(s.end_s, end)) for s in shots]
+    if cut and end - cut[-1].end_s < _GUESS_S:
+        cut[-1] = Shot(start_s=cut[-1].start_s, end_s=max(end, cut[-1].start_s))
     return tuple(s for s in cut if s.end_s > s.start_s)
 
 

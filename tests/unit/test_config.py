@@ -117,7 +117,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "%", "s", "0%", "101%", "-3s", "0s", "nan%", "infs", "15"])
 def test_lengths_that_mean_nothing(text: str) -> None:
-    with pytest.raises(UsageError, match="15% or seconds such as 30s"):
+    with pytest.raises(UsageError, match="15%, seconds such as 30s, or a number such as 8shots"):
         parse_budget(text)
 
 
