@@ -10,22 +10,23 @@ from triptych.extract.shots import shots_of
 
 __all__ = ["find_cuts"]
 
-_FPS, _SHORT_SIDE = 4.0, 64  # a cut is found to a quarter of a second
 
-
-def find_cuts(path: str | os.PathLike[str]) -> tuple[float, ...]:
-    """Times of cuts in seconds on the container's clock, from a look at small frames.
+def find_cuts(
+    path: str | os.PathLike[str], *, start_s: float | None = None, end_s: float | None = None
+) -> tuple[float, ...]:
+    """Times of cuts in seconds on the container's clock, to a quarter of a second.
 
         media.stream(sample=Shots(2, find_cuts(path)))
 
     Args:
         path: a film; of a file without pictures there are none.
+        start_s: look from here on, on the container's clock.
+        end_s: and before this time.
 
     Raises:
         InputError: the file is missing or unreadable.
         DecodeError: nothing of it can be decoded.
     """
     with open_media(path) as media:
-        options = {"fps": _FPS, "short_side": _SHORT_SIDE}
-        shots = shots_of(extract(media, ["shots"], **options)["shots"])
+        shots = shots_of(extract(media, ["shots"], start_s=start_s, end_s=end_s)["shots"])
     return tuple(shot.start_s for shot in shots[1:])

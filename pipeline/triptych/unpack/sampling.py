@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.decode.media import Media, open_media
+from triptych.decode.media import Media
 from triptych.decode.precision import Precision
 from triptych.decode.sampling import (
     TOLERANCE_S,
@@ -18,14 +18,11 @@ from triptych.decode.sampling import (
     Times,
     sample_of,
 )
-from triptych.extract.drive import extract
-from triptych.extract.shots import shots_of
+from triptych.extract.cuts import find_cuts
 from triptych.records import Times as Seconds
 from triptych.unpack.wishes import Wishes
 
 __all__ = ["Sampled", "options"]
-
-_LOOK_FPS, _LOOK_SIDE = 4.0, 64  # of the frames in which cuts are looked for
 
 
 def options(wishes: Wishes, policy: Policy) -> dict[str, Any]:
@@ -65,7 +62,7 @@ class Sampled:
         """Find the wanted times in what the packets say."""
         film = media.film(start_s=start_s, end_s=end_s)
         if isinstance(self.policy, Shots):
-            cuts = _cuts(media, start_s=start_s, end_s=end_s)
+            cuts = find_cuts(media.path, start_s=start_s, end_s=end_s)
             self.policy = Shots(self.policy.per_shot, cuts_s=cuts)
         self._keys = frozenset(round(time_s, 6) for time_s in film.keys_s)
         self._times = self.policy.times(film)
@@ -85,17 +82,3 @@ class Sampled:
             return self._start_s + (0 if first else max(0.0, float(steps))) * self._step_s, key
         at = 0 if first else int(np.searchsorted(self._times, time_s - TOLERANCE_S))
         return (float(self._times[at]) if at < len(self._times) else None), key
-
-
-def _cuts(media: Media, *, start_s: float, end_s: float) -> tuple[float, ...]:
-    """Where shots begin, found in the colours of small frames: the film is read for that."""
-    with open_media(media.path) as again:
-        tracks = extract(
-            again,
-            ["shots"],
-            sample=Fps(_LOOK_FPS),
-            short_side=_LOOK_SIDE,
-            start_s=start_s,
-            end_s=end_s,
-        )
-    return tuple(shot.start_s for shot in shots_of(tracks["shots"]))
