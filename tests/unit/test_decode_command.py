@@ -86,6 +86,8 @@ def test_a_bad_film_alone_leaves_no_folder(tmp_path: Path) -> None:
         ["film.mp4"],
         ["missing.mp4", "-o", "out"],
         ["film.mp4", "-o", "film.mp4"],
+        ["film.mp4", "-o", "long" * 100],
+        ["film.mp4", "-o", "film.mp4/below"],
         ["film.mp4", "-o", "out", "--start", "3", "--end", "2"],
         ["film.mp4", "-o", "out", "--short-side", "0"],
         ["film.mp4", "-o", "out", "--sample", "sometimes"],

@@ -18,7 +18,7 @@ from triptych.decode.cues import read_sidecar
 from triptych.decode.spectrogram import LogMel
 from triptych.errors import UsageError
 from triptych.inputs import find_sources
-from triptych.records import Frames, Sound
+from triptych.records import Cue, Frames, Sound
 from triptych.unpack.drawing import draw_spectrogram
 from triptych.unpack.place import MEDIA, NAMES, check_place
 from triptych.unpack.spectrum import pixel_columns
@@ -161,6 +161,22 @@ def test_cues_of_both_sources_are_written(tmp_path: Path) -> None:
     assert told(tmp_path / "place")["cues"] == [
         {"source": "sidecar", "file": f"-片.{code}.srt", "language": code, "cues": 2}
         for code in ("en", "zh")
+    ]
+
+
+@pytest.mark.needs("shared")
+def test_cues_of_a_real_film_come_back(shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / "hard_inputs" / "torchcodec" / "nasa_13013.mp4"
+    row = unpacked(path, tmp_path / "place", frames="none", sound="none", spectrogram=False)
+    assert row["outputs"] == ["cues.vtt", "cues.jsonl", MEDIA]
+    with open_media(path) as media:
+        cues = [c for c in media.stream(pictures=False, sound=False) if isinstance(c, Cue)]
+    read = read_sidecar(tmp_path / "place" / "cues.vtt").cues
+    assert [c.text for c in read] == [c.text for c in cues] and len(cues) > 2
+    for found, cue in zip(read, cues, strict=True):
+        assert (found.start_s, found.end_s) == pytest.approx((cue.start_s, cue.end_s), abs=5e-4)
+    assert told(tmp_path / "place")["cues"] == [
+        {"source": "embedded", "file": None, "language": "en", "cues": len(cues)}
     ]
 
 

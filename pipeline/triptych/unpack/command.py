@@ -13,7 +13,7 @@ from typing import Any
 from triptych.children import check_caller
 from triptych.config import Config
 from triptych.decode.sidecar import find_sidecars
-from triptych.errors import InputError, OutputError, TriptychError, UsageError
+from triptych.errors import InputError, OutputError, TriptychError
 from triptych.events import News
 from triptych.features.keys import status_of
 from triptych.inputs import Source, find_sources
@@ -21,7 +21,7 @@ from triptych.journal import Row, failure
 from triptych.lock import held
 from triptych.prepare import Listener, Silent
 from triptych.tally import STATES
-from triptych.unpack.place import PARTS, check_place, clear
+from triptych.unpack.place import PARTS, check_place, clear, writing
 from triptych.unpack.wishes import Wishes, check_sample
 
 __all__ = ["plans", "unpack"]
@@ -150,14 +150,16 @@ def _checked(
     """Each film with its row, which says "failed" where it cannot be read or put in its place.
 
     Raises:
-        UsageError: the only film cannot be put there.
+        OutputError: the only film cannot be put there.
+        UsageError: something would be lost by it.
     """
     read = _read_by(sources)
     for source in sources:
         row = _row(source, place := out if alone else out / source.relative)
         try:
-            check_place(place, overwrite=overwrite, inputs=read)
-        except UsageError as err:
+            with writing(place):
+                check_place(place, overwrite=overwrite, inputs=read)
+        except TriptychError as err:
             if alone:
                 raise
             row = failure(row | {"fresh": True}, err, stage="check")
@@ -186,7 +188,7 @@ def _row(source: Source, place: Path) -> Row:
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Be the only one at work in a folder, which is gone again if nothing came into it."""
-    new = not out.exists()
+    new = not os.path.exists(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:

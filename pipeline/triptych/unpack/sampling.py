@@ -11,6 +11,7 @@ from triptych.decode.precision import Precision
 from triptych.decode.sampling import (
     TOLERANCE_S,
     Every,
+    Film,
     Fps,
     Keyframes,
     Policy,
@@ -55,6 +56,10 @@ class Sampled:
             self._step_s = 1 / self.policy.fps
         elif isinstance(self.policy, Every):
             self._step_s = self.policy.seconds
+        elif isinstance(self.policy, Times):
+            film = Film(start_s=start_s, end_s=end_s, origin_s=media.info.start_s)
+            times = self.policy.times(film)
+            self._times = times[times >= start_s - TOLERANCE_S]
         elif media.streams.video is not None:
             self._looked_up(media, start_s, end_s)
 
