@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -366,3 +370,27 @@ def test_high_dynamic_range_looks_as_in_the_frames(
         np.testing.assert_allclose(
             shown[16, x].astype(int), frames.rgb[0, 16, x].astype(int), atol=6
         )
+
+
+def test_memory_that_nobody_wrote_changes_no_byte(tmp_path: Path) -> None:
+    """The GNU C library fills memory as it is told to; others are asked in vain, and agree."""
+    tone_clip(tmp_path / "a.mp4", scenes=2, scene_s=0.5, audio=False)
+    script = textwrap.dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+        from unit.test_report_reel import cut
+        root = Path({str(tmp_path)!r})
+        cut(root / "a.mp4", [(0.2, 0.4), (0.6, 0.8)], root / sys.argv[1])
+        """
+    )
+    for filling in ("0", "1"):
+        subprocess.run(
+            [sys.executable, "-c", script, f"{filling}.mp4"],
+            env=os.environ | {"MALLOC_PERTURB_": filling, "MALLOC_MMAP_THRESHOLD_": str(1 << 30)},
+            check=True,
+            timeout=60,
+        )
+    first, second = ((tmp_path / f"{filling}.mp4").read_bytes() for filling in "01")
+    assert first == second
