@@ -198,6 +198,8 @@ class _Run:
                 row["fresh"] = True
                 if row["stage"] == "time limit":
                     row["time_limit_s"] = limit_s
+                # First: an end that comes between the two must not forget a finished video.
+                self._rows[row["relative"]] = row
                 self._journal.append(row)
                 self._ended(row)
                 if self._budget.exceeded:

@@ -229,6 +229,8 @@ def test_it_ends_cleanly_in_the_middle_of_its_work(
     number: signal.Signals, films: Path, cold: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
+    for seed in range(3):  # so that there is a middle, however late this process is told
+        clip(films / f"又{seed}.mp4", seed=30 + seed, seconds=8.0)
     with watching(films, out, cache=cold) as watch:
         watch.until(watch.finished)
         left = workers_of(watch.process)
