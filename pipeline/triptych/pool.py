@@ -18,12 +18,12 @@ from typing import Any, Self
 from pebble import ProcessExpired, ProcessPool
 
 from triptych.children import check_caller, model_process, set_up, setting
-from triptych.config import Config
+from triptych.config import Config, Device
 from triptych.errors import ResourceError
 from triptych.inputs import Source
 from triptych.journal import Row, failure
 
-__all__ = ["prepare", "work_through"]
+__all__ = ["check_device", "prepare", "work_through"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,18 @@ def prepare(extractors: Sequence[str]) -> None:
     """
     with _pool(workers=1) as pool:
         pool.schedule(_prepare, args=[list(extractors)]).result()
+
+
+def check_device(device: Device) -> None:
+    """Refuse a device that is not there, in a process of its own as well.
+
+    Raises:
+        UsageError: it is not there; or a script called this while a worker imported it.
+    """
+    check_caller()
+    if device == "cuda":
+        with _pool(workers=1) as pool:
+            pool.schedule(_check_device, args=[device]).result()
 
 
 def work_through(
@@ -313,6 +325,12 @@ def _start(place: Mapping[str, Any] | None, arguments: Sequence[Any]) -> None:
         from triptych.extract.serving import Place
 
         send_to(Place(**place))
+
+
+def _check_device(device: Device) -> None:
+    from triptych.extract.serving import check_device
+
+    check_device(device)
 
 
 def _prepare(extractors: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from triptych.config import Config
 from triptych.extract.registry import preset
 from triptych.features.keys import digest_of
 
-__all__ = ["Listener", "Silent", "make_ready", "what_is_missing"]
+__all__ = ["Listener", "Silent", "check_device", "make_ready", "what_is_missing"]
 
 Row = dict[str, Any]
 
@@ -35,6 +35,18 @@ class Silent:
     def reached(self, news: Row) -> None: ...
     def finished(self, row: Row) -> None: ...
     def learned(self, progress: Row) -> None: ...
+
+
+def check_device(config: Config) -> None:
+    """Refuse a `runner.device` that is not there, before anything is begun.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if config.runner.device == "cuda":  # only this one may be missing
+        from triptych.pool import check_device
+
+        check_device(config.runner.device)
 
 
 def what_is_missing(config: Config) -> Iterator[str]:

@@ -27,7 +27,7 @@ from triptych.fuse.provenance import adopted
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, seen_again
 from triptych.lock import held
-from triptych.prepare import Listener, Silent, make_ready, what_is_missing
+from triptych.prepare import Listener, Silent, check_device, make_ready, what_is_missing
 from triptych.survey import Redo, Survey, check_sources
 from triptych.tally import Budget, exit_code, totals_of
 
@@ -60,13 +60,14 @@ def run(
         OutputError: `out` cannot be written to.
         ResourceError: worker processes cannot be kept alive.
         UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit;
-            or another run is working on `out`; or a script calls this whenever it is imported.
+            `runner.device` is not there; another run is working on `out`; or a script calls this
+            whenever it is imported.
     """
     out = Path(out)
+    config = config or Config()
     sources = find_sources(inputs, out=out)
-    return run_folder(
-        sources, out, config=config or Config(), listener=listener or Silent(), redo=redo
-    )
+    check_device(config)
+    return run_folder(sources, out, config=config, listener=listener or Silent(), redo=redo)
 
 
 def run_folder(
@@ -78,7 +79,7 @@ def run_folder(
     redo: Redo = "nothing",
     standing: Mapping[str, Row] | None = None,
 ) -> dict[str, Any]:
-    """`run` for sources that were found already.
+    """`run` for sources that were found, and a device that is there.
 
     Args:
         sources: from `find_sources`.

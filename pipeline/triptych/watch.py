@@ -17,7 +17,7 @@ from triptych.amounts import counted
 from triptych.arrivals import Arrival, Looks, Stamp
 from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
-from triptych.prepare import Listener, Silent
+from triptych.prepare import Listener, Silent, check_device
 from triptych.runner import run_folder
 from triptych.signals import Terminated, raising_terminated
 
@@ -69,7 +69,8 @@ def watch(
         raise UsageError("looks must be more than 0 s apart, and a day at most, as must waits")
     if not os.path.isdir(folder):
         raise InputError("no such folder", path=folder, remedy="check the path")
-    listener = listener or Silent()
+    config, listener = config or Config(), listener or Silent()
+    check_device(config)
     listener.start(0)
     listener.note(f"watching {folder}")
     looks = Looks(folder, Path(out), settle_s=settle_s)

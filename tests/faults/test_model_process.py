@@ -149,12 +149,14 @@ class TestCommand:
     def test_a_gpu_that_is_not_there_ends_the_run_at_once(
         self, films: Path, cold: Path, tmp_path: Path
     ) -> None:
-        ended = subprocess.run(
-            [*COMMAND, "run", films, "-o", tmp_path / "out", *LIGHT,
-             "--set", "runner.device=cuda"],
-            capture_output=True, encoding="utf-8", timeout=PATIENCE_S, check=False,
-            env=environment(cold) | {"CUDA_VISIBLE_DEVICES": ""},
-        )  # fmt: skip
-        assert ended.returncode == 2
-        assert "runner.device is cuda, but torch finds no GPU" in ended.stderr
-        assert "Traceback" not in ended.stderr
+        for command in (["run"], ["run", "--dry-run"], ["watch", "--once"]):
+            ended = subprocess.run(
+                [*COMMAND, *command, films, "-o", tmp_path / "out", *LIGHT,
+                 "--set", "runner.device=cuda"],
+                capture_output=True, encoding="utf-8", timeout=PATIENCE_S, check=False,
+                env=environment(cold) | {"CUDA_VISIBLE_DEVICES": ""},
+            )  # fmt: skip
+            assert ended.returncode == 2
+            assert "runner.device is cuda, but torch finds no GPU" in ended.stderr
+            assert "Traceback" not in ended.stderr
+            assert not (tmp_path / "out").exists()

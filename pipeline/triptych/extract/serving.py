@@ -32,7 +32,7 @@ from triptych.records import Floats, Pixels
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Place", "RemoteEngine", "serve"]
+__all__ = ["Place", "RemoteEngine", "check_device", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +142,21 @@ class _Request:
     told: threading.Event = field(default_factory=threading.Event)
 
 
+def check_device(device: Device) -> None:
+    """Refuse a device that torch cannot use here; this imports torch.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "runner.device is cuda, but torch finds no GPU that it can use",
+            remedy="look at the driver (nvidia-smi), or leave this setting out",
+        )
+
+
 def serve(place: Place, *, beat: Beat) -> None:
     """Run networks for all who call at `place`, until something happens that was not foreseen.
 
@@ -206,11 +221,7 @@ class _Networks:
     def __init__(self, device: Device) -> None:
         import torch
 
-        if device == "cuda" and not torch.cuda.is_available():
-            raise UsageError(
-                "runner.device is cuda, but torch finds no GPU that it can use",
-                remedy="look at the driver (nvidia-smi), or leave this setting out",
-            )
+        check_device(device)
         self._device = torch.device("cuda" if device == "cuda" else "cpu")
         self._batch = _BATCH[device]
         self._networks: dict[str, nn.Module] = {}
