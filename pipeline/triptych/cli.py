@@ -138,14 +138,14 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(arguments: argparse.Namespace, config: Config, redo: Redo) -> int:
-    from triptych import closing, plan
+    from triptych import closing, plan, runner
 
     planned = plan.dry_run(arguments.inputs, arguments.out, config=config, redo=redo)
     if arguments.json:
         _print_json(planned)
     else:
         closing.print_plan(planned, sys.stdout)
-    return 0
+    return runner.exit_code(planned)
 
 
 def _decode(arguments: argparse.Namespace) -> int:

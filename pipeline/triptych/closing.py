@@ -85,18 +85,19 @@ def print_plan(planned: dict[str, Any], stream: TextIO) -> None:
         "decode": "to decode",
         "report": "to report again, without decoding",
         "finished": "finished already",
+        "skipped": "no video or sound file",
         "failed": "failed",
     }
     counts = planned["counts"]
     said = ", ".join(f"{counts[plan]} {what}" for plan, what in words.items() if counts[plan])
     lines = [f"{counted(planned['videos'], 'input')}: {said}"]
-    for plan in ("decode", "report", "failed"):
+    for plan in ("decode", "report", "skipped", "failed"):
         rows = [r for r in planned["rows"] if r["plan"] == plan]
         for row in rows[:_MOST_ROWS]:
-            why = f": {row['stage']}: {row['error']}" if plan == "failed" else ""
+            why = f": {row['stage']}: {row['error']}" if row["error"] else ""
             lines.append(f"{plan}: {row['path']}{why}")
         if len(rows) > _MOST_ROWS:
-            lines.append(f"and {len(rows) - _MOST_ROWS} more to {plan} (--json)")
+            lines.append(f"{plan}: and {len(rows) - _MOST_ROWS} more (--json)")
     if counts["decode"] + counts["report"]:
         lines.append(_estimated(planned["estimate"]))
     for line in (*lines, "nothing was done: this is the plan"):

@@ -235,23 +235,32 @@ def test_a_plan_names_what_would_be_done_and_writes_nothing(tmp_path: Path) -> N
     for i in range(3):
         clip(folder / f"{i}.mp4", seed=20 + i, seconds=2.0)
     (folder / "bad.mp4").write_text("no film")
+    (folder / "信.txt").write_text("no film, and nobody said so")
     run = ("run", folder, "-o", out, *LIGHT)
 
-    def plan(*more: object) -> Row:
+    def plan(*more: object, code: int = 1) -> Row:
         before = sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*"))
         done = triptych(*run, *more, "--dry-run", "--json")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*")) == before
         planned: Row = json.loads(done.stdout)
         return planned
 
     cold = plan()
-    assert cold["counts"] == {"decode": 4, "report": 0, "finished": 0, "failed": 0}
+    bad = {"skipped": 1, "failed": 1}
+    assert cold["counts"] == {"decode": 3, "report": 0, "finished": 0, **bad}
+    assert cold["states"] == {"done": 3, **bad}
+    told = {r["relative"]: (r["plan"], r["state"], r["stage"]) for r in cold["rows"]}
+    assert told["bad.mp4"] == ("failed", "failed", "open")
+    assert told["信.txt"] == ("skipped", "skipped", "open")
     assert cold["estimate"] == {"seconds": None, "media_s": None, "bytes": None}
-    assert "time and disk cannot be estimated" in triptych(*run, "--dry-run").stdout
+    said = triptych(*run, "--dry-run").stdout
+    assert "5 inputs: 3 to decode, 1 no video or sound file, 1 failed\n" in said
+    assert f"failed: {folder / 'bad.mp4'}: open: not a video or sound file\n" in said
+    assert "time and disk cannot be estimated" in said
     assert triptych(*run).returncode == 1
-    assert plan()["counts"] == {"decode": 0, "report": 0, "finished": 3, "failed": 1}
-    assert plan("--retry-failed")["counts"]["decode"] == 1
+    assert plan()["counts"] == {"decode": 0, "report": 0, "finished": 3, **bad}
+    assert plan("--retry-failed")["counts"] == plan()["counts"]
     clip(folder / "新.mp4", seed=30, seconds=2.0)
     new = plan()
     assert [r["relative"] for r in new["rows"] if r["plan"] == "decode"] == ["新.mp4"]
@@ -259,9 +268,10 @@ def test_a_plan_names_what_would_be_done_and_writes_nothing(tmp_path: Path) -> N
     assert new["estimate"]["media_s"] == pytest.approx(2.0, rel=0.5)
     assert new["estimate"]["bytes"] > 1000
     other = plan("--labels", "cat,dog")
-    # A bad file leaves nothing in the cache, so it counts as one to decode.
-    assert other["counts"] == {"decode": 2, "report": 3, "finished": 0, "failed": 0}
+    assert other["counts"] == {"decode": 1, "report": 3, "finished": 0, **bad}
     assert plan("--overwrite")["counts"] == other["counts"]
+    (folder / "bad.mp4").unlink()
+    assert plan(code=0)["states"] == {"done": 1, "cached": 3, "skipped": 1}
 
 
 def test_a_plan_loads_no_model(tmp_path: Path) -> None:

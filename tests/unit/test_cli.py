@@ -125,6 +125,10 @@ def test_nothing_succeeded_is_3(tmp_path: Path) -> None:
     none = triptych("run", tmp_path / "in", "-o", tmp_path / "out2", *LIGHT)
     assert none.returncode == 3
     assert "no video: none of these files is a video or sound file" in none.stdout
+    assert "\n1 input: 1 skipped, in " in f"\n{none.stdout}"
+    planned = triptych("run", tmp_path / "in", "-o", tmp_path / "out3", *LIGHT, "--dry-run")
+    assert planned.returncode == 3
+    assert "skipped: " in planned.stdout and "to decode" not in planned.stdout
 
 
 @pytest.mark.parametrize("content", ["", "path\n", "subtitles"])
