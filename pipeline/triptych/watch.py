@@ -74,7 +74,7 @@ def watch(
     listener.start(0)
     listener.note(f"watching {folder}")
     looks = Looks(folder, Path(out), settle_s=settle_s)
-    passes = _Passes(Path(out), config or Config(), listener)
+    passes = _Passes(Path(out), config, listener, settle_s=settle_s)
     idle_since: float | None = None
     gone = False
     with contextlib.suppress(Terminated), raising_terminated():
@@ -82,11 +82,12 @@ def watch(
             now = time.monotonic()
             found = looks.look(now)
             if found is None and once:
-                raise InputError("the folder is gone", path=folder)
+                raise InputError("the folder is gone, or may not be read", path=folder)
             if gone != (found is None):
                 gone = not gone
-                listener.note(f"{folder} is {'gone; waiting for it' if gone else 'back'}")
-            if passes.due(found or {}):
+                away = "gone, or may not be read; waiting for it"
+                listener.note(f"{folder} is {away if gone else 'back'}")
+            if passes.due(found or {}, now):
                 passes.work(found or {}, patient=not once)
                 if passes.totals and passes.totals["stopped"]:
                     break
@@ -116,22 +117,31 @@ class _Passes:
     each file that arrives. It is told instead.
     """
 
-    def __init__(self, out: Path, config: Config, listener: Listener) -> None:
+    def __init__(self, out: Path, config: Config, listener: Listener, *, settle_s: float) -> None:
         self._out, self._config, self._news = out, config, _News(listener)
+        self._settle_s = settle_s
         self._done: dict[str, tuple[Stamp, Row]] = {}
+        self._gone: dict[str, float] = {}  # since when what OUT tells of is not there
         self.totals: dict[str, Any] | None = None
 
-    def due(self, found: dict[str, Arrival]) -> bool:
+    def due(self, found: dict[str, Arrival], now: float) -> bool:
         """Whether there is anything to do; forgets failures of files that are gone."""
         for place in [p for p in self._done if p not in found]:
             if self._done[place][1]["state"] == "failed":
                 del self._done[place]
-        return any(
+        return self._is_less(found, now) or any(
             self._is_new(place, file)
             # What is no media, a log for example, may change as often as it likes.
             and not (place in self._done and self._done[place][1]["state"] == "skipped")
             for place, file in found.items()
         )
+
+    def _is_less(self, found: dict[str, Arrival], now: float) -> bool:
+        """Whether videos that OUT tells of have been gone for a while, and not all of them."""
+        shown = self.totals["rows"] if self.totals and self._here(found) else ()
+        gone = {r["relative"] for r in shown if r["state"] != "skipped"} - found.keys()
+        self._gone = {place: self._gone.get(place, now) for place in gone}
+        return any(now - since >= self._settle_s for since in self._gone.values())
 
     def work(self, found: dict[str, Arrival], *, patient: bool) -> None:
         """Run over all that is complete.
@@ -140,7 +150,7 @@ class _Passes:
             found: what the latest look found.
             patient: after a pass that went well, trouble is told and not raised.
         """
-        here = {p: f for p, f in found.items() if f.complete or p in self._done}
+        here = self._here(found)
         standing = {p: self._done[p][1] for p, f in here.items() if not self._is_new(p, f)}
         self._news.standing = standing
         try:
@@ -158,7 +168,11 @@ class _Passes:
             return
         rows = {row["relative"]: row for row in self.totals["rows"]}
         stamps = {p: self._done[p][0] if p in standing else here[p].stamp for p in rows}
-        self._done |= {p: (stamps[p], row) for p, row in rows.items()}
+        self._done = {p: (stamps[p], row) for p, row in rows.items()}
+
+    def _here(self, found: dict[str, Arrival]) -> dict[str, Arrival]:
+        """What a run would be about: all but what is only just arriving."""
+        return {p: f for p, f in found.items() if f.complete or p in self._done}
 
     def _is_new(self, place: str, file: Arrival) -> bool:
         return file.complete and (place not in self._done or self._done[place][0] != file.stamp)
