@@ -115,10 +115,13 @@ class Journal:
             file.seek(-1, 2)
             return file.read(1) != b"\n"
 
-    def keep_others(self, rows: Iterable[Row]) -> None:
+    def keep_others(self, rows: Iterable[Row]) -> list[Row]:
         """Put rows that are not among `rows`, and whose results are there, where they are kept.
 
         To be called before `run.jsonl` is written anew with `rows` alone.
+
+        Returns:
+            All that are kept there.
 
         Raises:
             OutputError: the disk is full or read-only.
@@ -131,10 +134,11 @@ class Journal:
             if folder not in mine and (not row.get("outputs") or (out / folder).is_dir())
         ]
         if others == self._earlier:
-            return
+            return others
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in others)
         with published(path, _cannot_write) as scratch:
             scratch.write_bytes(text.encode("utf-8", "backslashreplace"))
+        return others
 
     def same_answers(self, rows: Sequence[Row]) -> bool:
         """Whether the gallery shows these answers already."""
@@ -214,7 +218,7 @@ def given_up(row: Row, err: Exception, *, expected: bool, stage: str) -> Row:
     """
     if isinstance(err, NotMediaError):
         if not expected:
-            return row | {"state": "skipped", "stage": "open", "error": err.message}
+            return row | {"state": "skipped", "stage": err.stage or "open", "error": err.message}
         stage = "open"
     log.debug("%s", "".join(traceback.format_exception(err)))
     return failure(row, err, stage=stage)

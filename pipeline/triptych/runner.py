@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych import faults
+from triptych.amounts import counted
 from triptych.atomic import SCRATCH
 from triptych.children import check_caller
 from triptych.config import Config
@@ -229,10 +230,36 @@ class _Run:
             config=self._config,
         ) | {"preparation_seconds": round(self._preparation_s, 3)}
         if stopped or not self._journal.same_as(rows):
-            self._journal.keep_others(rows)
+            if moved := _moved(self._journal.keep_others(rows), rows):
+                self._listener.note(moved)
             same = self._journal.same_answers(rows)
             write_run(rows, self._out, totals=totals, gallery=not same)
         return totals | {"rows": rows}
+
+
+def _moved(aside: Sequence[Row], rows: Sequence[Row]) -> str:
+    """What to say once of results whose films have another name or place now; mostly nothing.
+
+    Args:
+        aside: rows of earlier runs that this one was not asked about.
+        rows: of this run.
+    """
+    here = {(r.get("sha256"), str(r.get("window"))) for r in rows if r.get("fresh")}
+    moved = [
+        row["folder"]
+        for row in aside
+        if row.get("outputs")
+        and (row["sha256"], str(row.get("window"))) in here
+        and not os.path.lexists(row["path"])
+    ]
+    if not moved:
+        return ""
+    films = counted(len(moved), "film has", "films have")
+    first = "in" if len(moved) == 1 else "the first in"
+    return (
+        f"{films} another name or place now; what was found under the old one stays in OUT until "
+        f"you remove it, {first} {moved[0]}"
+    )
 
 
 def _why(err: BaseException) -> str:

@@ -137,12 +137,17 @@ def test_a_file_that_moved_is_not_decoded_again(
     run, out = finished
     (films / new).parent.mkdir(parents=True, exist_ok=True)
     (films / "b.mp4").rename(films / new)
-    assert triptych(*run).returncode == 0
+    done = triptych(*run)
+    assert done.returncode == 0
+    told = "1 film has another name or place now; what was found under the old one stays in OUT"
+    assert f"note: {told} until you remove it, in b.mp4\n" in done.stderr
+    assert (out / "b.mp4" / "analysis.json").exists()
     assert fresh(out).keys() == {new}
     row = rows_of(out)[new]
     assert row["state"] == "done"
     assert row["frames_decoded"] == 0
     assert (out / new / "analysis.json").is_file()
+    assert told not in triptych(*run).stderr
 
 
 def test_damaged_features_are_made_again(
