@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from analysis_factory import NASTY, make_analysis, tone_clip
+from browser import opened
 from triptych.config import Config
-from triptych.records import Analysis, Cue, Segment
+from triptych.records import Analysis, Chapter, Cue, Segment
 from triptych.report import write_report, write_run
 
 CUES = (
@@ -248,3 +249,48 @@ def test_in_a_browser_the_gallery_opens(tmp_path: Path) -> None:
     write_run([row, row | {"state": "failed", "error": NASTY}], tmp_path, totals={})
     root = root_of(browse(tmp_path / "index.html", budget_ms=3000))
     assert root == {"ready": "1"}
+
+
+@pytest.mark.needs("chromium")
+def test_in_a_browser_the_reel_plays_to_its_end_with_its_words(tmp_path: Path) -> None:
+    """Of a film whose words are a script, emoji, written from the right, and Chinese."""
+    analysis = filmed(tmp_path / "clip & <b> 猫.mp4")
+    moments = tuple(
+        Segment(start_s=a, end_s=b, score=1.0, words=cue.text)
+        for (a, b), cue in zip(((0.2, 1.2), (2.1, 3.1), (4.1, 4.9)), CUES, strict=False)
+    )
+    summary = dataclasses.replace(
+        analysis.summary,
+        segments=moments,
+        chapters=(Chapter(start_s=0, end_s=5, title=NASTY), Chapter(start_s=5, end_s=10)),
+    )
+    write(tmp_path / "out", dataclasses.replace(analysis, summary=summary))
+    with opened(tmp_path / "out" / "report.html") as page:
+        page.run('document.querySelector("[data-mode=reel]").click()')
+        page.until("player.readyState >= 2 && player.src.endsWith('highlights.mp4')")
+        page.run("""
+            seen = new Set();
+            player.textTracks[0].mode = "showing";
+            player.textTracks[0].addEventListener("cuechange", (event) => {
+                for (const cue of event.target.activeCues) seen.add(cue.getCueAsHTML().textContent);
+            });
+            player.play()
+        """)
+        page.until("player.ended")
+        played = page.run("""({
+            length: player.duration,
+            at: player.currentTime,
+            size: [player.videoWidth, player.videoHeight],
+            frames: player.getVideoPlaybackQuality().totalVideoFrames,
+            sound: player.webkitAudioDecodedByteCount,
+            words: [...seen],
+            pwned: document.documentElement.dataset.pwned || "",
+            error: String(player.error),
+        })""")
+        (tmp_path / "page.png").write_bytes(page.picture())
+    assert played["length"] == played["at"] == pytest.approx(2.8, abs=1 / 25)
+    assert played["size"] == [320, 240]
+    assert played["frames"] > 50 and played["sound"] > 10_000
+    assert (played["pwned"], played["error"]) == ("", "null")
+    shown = {"".join(c for c in cue.text if c != "\u202e") for cue in CUES[:3]}
+    assert set(played["words"]) == shown

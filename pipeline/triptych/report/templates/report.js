@@ -54,9 +54,16 @@
     if (!track) return;
     track.mode = track.mode === "disabled" ? "hidden" : track.mode;
     while (track.cues && track.cues.length) track.removeCue(track.cues[0]);
-    for (const [a, b, text] of data.cues) {
-      const from = mode === "reel" ? toReel(a) : a;
-      if (from !== null) track.addCue(new VTTCue(from, from + Math.max(0.05, b - a), caption(text)));
+    // Of a cue the reel may hold a part, or several.
+    const parts = mode === "reel" ? data.reel : [[-Infinity, Infinity]];
+    let offset = 0;
+    for (const [begin, end] of parts) {
+      const shift = mode === "reel" ? offset - begin : 0;
+      for (const [a, b, text] of data.cues) {
+        const from = Math.max(a, begin), to = Math.min(Math.max(b, a + 0.05), end);
+        if (to > from) track.addCue(new VTTCue(from + shift, to + shift, caption(text)));
+      }
+      offset += end - begin;
     }
   }
 
