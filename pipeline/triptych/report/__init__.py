@@ -6,14 +6,21 @@
 | --- | --- | --- |
 | `analysis.json` | `json`, always | everything, for programs; written last: its presence says "finished" |
 | `summary.md` | `md` | labels, key moments and the words, for reading and for notes |
-| `storyboard.jpg` | `storyboard` | a contact sheet of up to twelve frames |
-| `highlights.mp4` | `reel` | the key moments, cut and joined with their sound |
+| `storyboard.jpg` | `storyboard` | a contact sheet of 12 frames, of long films up to 32 |
+| `highlights.mp4` | `reel` | the key moments, cut and joined with their sound, chapters inside |
 | `transcript.vtt` | `vtt` | the words, for any player |
+| `chapters.vtt` | `chapters` | the chapters, for any player |
 | `report.html` | `html` | one page with player, timeline and transcript; needs no network |
 | `poster.jpg` | (always) | a small picture for the gallery |
+| `preview.webp` | `preview` | five seconds of the best moments that move; shown by the gallery |
+| `chapters.ffmetadata` | `ffmetadata` | the chapters, for `ffmpeg -map_metadata` |
+| `highlights.edl` | `edl` | the key moments as cuts of the film itself (CMX 3600) |
+| `highlights.otio` | `otio` | the same for OpenTimelineIO (the extra `edit`) |
+
+The last four are written when `report.formats` names them.
 
 `write_run` writes what belongs to the whole run: `predictions.csv`, `run.jsonl`,
-`summary.json` and the gallery `index.html`.
+`summary.json` and the gallery `index.html`, which groups videos that look alike.
 
 Every file appears whole or not at all. A file that a video has no content for (a storyboard
 of a song) is not written. Text that comes from the input (subtitles, file names) is escaped

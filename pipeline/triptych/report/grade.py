@@ -20,7 +20,7 @@ from triptych.decode.hdr import tone_mapped
 __all__ = ["DEEP", "Grade"]
 
 DEEP = "rgb48le"  #: the format that frames come and go in
-_SIDE = 33  # entries for each of red, green, blue: what colourists use; at most 1 of 255 is lost
+_SIDE = 33  # entries for each of red, green, blue: greys come out within 1 or 2 of 255
 
 
 class Grade:
