@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from triptych.decode.cues import is_text_codec
 from triptych.decode.hdr import hdr_name
+from triptych.decode.sidecar import language_tag
 from triptych.errors import DecodeError, InputError, NotMediaError
 from triptych.records import MediaInfo, Pixels
 
@@ -134,17 +135,22 @@ def choose_streams(container: InputContainer, *, language: str = "") -> Streams:
 
     Args:
         container: an open file.
-        language: three-letter code that a sound track is preferred by, if present.
+        language: code or tag that a sound track is preferred by, if present ("chi" is "zho").
     """
     videos = [s for s in container.streams.video if _readable(s) and not _is_cover(s)]
     sounds = [s for s in container.streams.audio if _readable(s) and _is_sound(s)]
     texts = [
         s for s in container.streams.subtitles if _readable(s) and is_text_codec(_codec_name(s))
     ]
-    video = max(videos, key=lambda s: (_is_default(s), s.width * s.height, -s.index), default=None)
+    video = max(
+        videos,
+        # A track of a single picture is a cover that nobody marked as one.
+        key=lambda s: (s.frames != 1, _is_default(s), s.width * s.height, -s.index),
+        default=None,
+    )
     audio = max(
         sounds,
-        key=lambda s: (bool(language) and s.language == language, _is_default(s), -s.index),
+        key=lambda s: (_is_spoken(s, language), _is_default(s), -s.index),
         default=None,
     )
     text = tuple(s for s in texts if _is_default(s))[:1] or tuple(texts[:1])
@@ -186,6 +192,13 @@ def _readable(stream: Stream) -> bool:
 def _is_sound(stream: AudioStream) -> bool:
     """Whether the rate is one of sound; a false one takes gigabytes to resample."""
     return not stream.rate or 1_000 <= stream.rate <= 1_000_000
+
+
+def _is_spoken(stream: Stream, language: str) -> bool:
+    """Whether a track is in a language, by whatever code each is named."""
+    said = stream.language or ""
+    tags = {language_tag(name).split("-")[0] for name in (language, said)}
+    return bool(language) and (said == language or (len(tags) == 1 and "und" not in tags))
 
 
 def _is_cover(stream: Stream) -> bool:
