@@ -134,12 +134,42 @@ def test_an_absurd_gap_is_not_filled() -> None:
     assert len(joined(chunks)) == 2 * synth.RATE_HZ
 
 
-def test_frames_that_overlap_are_counted() -> None:
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_what_overlaps_is_heard_once_and_counted(rate: int) -> None:
+    frames = [
+        synth.audio_frame(synth.tone(600, 1.0, rate), rate=rate),
+        synth.audio_frame(synth.tone(1500, 0.2, rate), rate=rate, at=rate // 2),  # all of it
+        synth.audio_frame(synth.tone(900, 1.0, rate), rate=rate, at=rate // 2),
+        synth.audio_frame(synth.tone(900, 1.0, rate), rate=rate, at=rate * 3 // 2),
+    ]
+    stream, chunks = heard(frames)
+    got = joined(chunks)
+    assert stream.overlaps == 2
+    assert len(got) == pytest.approx(2.5 * synth.RATE_HZ, abs=40)
+    assert pitch(got[1_000:15_000]) == pytest.approx(600, abs=2)
+    assert pitch(got[17_000:39_000]) == pytest.approx(900, abs=2)
+
+
+def test_a_clock_that_is_set_back_loses_no_sound() -> None:
     tone = synth.tone(600, 1.0)
-    stream, chunks = heard([synth.audio_frame(tone, rate=synth.RATE_HZ)] * 1 + [
-        synth.audio_frame(tone, rate=synth.RATE_HZ, at=8_000)
-    ])  # fmt: skip
-    assert stream.overlaps == 1 and len(joined(chunks)) == 2 * synth.RATE_HZ
+    frames = [synth.audio_frame(tone, rate=synth.RATE_HZ, at=at * synth.RATE_HZ)
+              for at in (100, 101, 0, 1)]  # fmt: skip
+    stream, chunks = heard(frames)
+    assert stream.overlaps == 2 and len(joined(chunks)) == 4 * synth.RATE_HZ
+
+
+def test_times_that_waver_change_nothing() -> None:
+    wave, rng = synth.noise(5.0), np.random.default_rng(0)
+    frames = [
+        synth.audio_frame(
+            wave[at : at + 400], rate=synth.RATE_HZ, at=at + int(rng.integers(-300, 301))
+        )
+        for at in range(0, len(wave), 400)
+    ]  # 25 ms each, up to 19 ms early or late
+    frames[0].pts = 0
+    stream, chunks = heard(frames)
+    assert stream.overlaps == 0
+    np.testing.assert_allclose(joined(chunks), wave, atol=1e-6)
 
 
 @pytest.mark.parametrize("at", [None, 0, 8_000, 133_327])
