@@ -9,12 +9,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 import synth
 from encodes import CLIPS, Encoded, moving
 from triptych.decode import open_media
 from triptych.decode.bitstream import Entry, Mark
+from triptych.decode.convert import COLOUR_SCALING
 from triptych.decode.media import DecodeReport
 from triptych.decode.plan import DecodePlan, Fact, Planner, Reason, plan
 from triptych.decode.sampling import nearest_frames
@@ -269,7 +270,7 @@ def test_real_films_give_the_frames_of_a_full_decode(shared_data: Path, name: st
     for index, picture in zip(expected, rgb, strict=True):
         same = reformatter.reformat(
             everything[index], width=picture.shape[1], height=picture.shape[0],
-            format="rgb24", interpolation=Interpolation.BICUBIC,
+            format="rgb24", interpolation=COLOUR_SCALING,
         )  # fmt: skip
         np.testing.assert_array_equal(picture, same.to_ndarray())
     assert media.report.packets_unread > 0

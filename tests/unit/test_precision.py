@@ -9,11 +9,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 import synth
 from encodes import CLIPS, Encoded
 from triptych.decode import open_media
+from triptych.decode.convert import COLOUR_SCALING
 from triptych.decode.media import DecodeReport
 from triptych.decode.precision import Precision
 from triptych.decode.sampling import Keyframes, Policy, Uniform, nearest_frames
@@ -46,7 +47,7 @@ def whole(path: Path) -> tuple[dict[float, str], list[float]]:
                 scale = 64 / min(frame.width, frame.height)
                 size = {k: round(getattr(frame, k) * scale) for k in ("width", "height")}
                 small = reformatter.reformat(
-                    frame, **size, format="rgb24", interpolation=Interpolation.BICUBIC
+                    frame, **size, format="rgb24", interpolation=COLOUR_SCALING
                 )
                 digest = hashlib.sha256(small.to_ndarray().tobytes()).hexdigest()
                 found[float(frame.pts * frame.time_base)] = digest

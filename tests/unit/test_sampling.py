@@ -7,10 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 import synth
 from triptych.decode import open_media
+from triptych.decode.convert import COLOUR_SCALING
 from triptych.decode.sampler import Sampler
 from triptych.decode.sampling import nearest_frames
 from triptych.records import Frames
@@ -71,7 +72,7 @@ def test_pixels_are_those_of_a_full_decode(tmp_path: Path, fps: float) -> None:
     for pts_s, rgb in zip(got.pts_s, got.rgb, strict=True):
         frame = everything[int(nearest_frames(times, np.array([pts_s]))[0])]
         same = reformatter.reformat(
-            frame, width=72, height=48, format="rgb24", interpolation=Interpolation.BICUBIC
+            frame, width=72, height=48, format="rgb24", interpolation=COLOUR_SCALING
         )
         np.testing.assert_array_equal(rgb, same.to_ndarray())
 
@@ -117,7 +118,7 @@ def test_real_films_give_the_frames_of_a_full_decode(shared_data: Path, name: st
             width=rgb.shape[1],
             height=rgb.shape[0],
             format="rgb24",
-            interpolation=Interpolation.BICUBIC,
+            interpolation=COLOUR_SCALING,
         )
         np.testing.assert_array_equal(rgb, same.to_ndarray())
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import av
 import av.error
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
@@ -26,7 +25,7 @@ from triptych.decode.cues import is_text_codec
 from triptych.decode.hdr import hdr_name
 from triptych.decode.sidecar import language_tag
 from triptych.errors import DecodeError, InputError, NotMediaError
-from triptych.records import MediaInfo, Pixels
+from triptych.records import MediaInfo
 
 __all__ = [
     "Streams",
@@ -36,7 +35,6 @@ __all__ = [
     "open_container",
     "pixel_aspect",
     "remarks",
-    "upright",
 ]
 
 # Formats that read other files or addresses, still pictures, and text that ffmpeg would
@@ -251,14 +249,3 @@ def displayed_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
     width = max(1, round(stream.codec_context.width * pixel_aspect(stream)))
     height = max(1, stream.codec_context.height)
     return (height, width) if rotation % 180 else (width, height)
-
-
-def upright(pixels: Pixels, rotation: int) -> Pixels:
-    """Turn decoded pixels (H, W) or (H, W, 3) the way the display matrix asks for.
-
-    Args:
-        pixels: as coded.
-        rotation: degrees counter-clockwise, a multiple of 90.
-    """
-    turns = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

@@ -6,10 +6,9 @@ from typing import TypeAlias
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation
 
-from triptych.decode.container import upright
-from triptych.decode.hdr import is_hdr, tone_mapped
+from triptych.decode.convert import COLOUR_SCALING, GLANCE_SCALING, GREY_SCALING, Converter
 from triptych.decode.precision import Snap
 from triptych.decode.sampler import Wanted
 from triptych.records import Frames, Glances, Luma, Pixels
@@ -21,13 +20,10 @@ Pictures: TypeAlias = Frames | Glances | Luma
 _BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
 _BATCH_BYTES = 32_000_000  # and fewer where they are large
 _LONGEST = 4  # long side over short side; beyond it the picture is shrunk further
-# Colour is looked at, so it is scaled as the networks' training pictures were. Grey is measured
-# against its neighbours in time: every pixel counts, and none may ring.
-# A glance is not looked at closely, and taken often: it reads few of a large picture's pixels.
-_FORMATS: dict[type[Pictures], tuple[str, Interpolation]] = {
-    Frames: ("rgb24", Interpolation.BICUBIC),
-    Glances: ("rgb24", Interpolation.FAST_BILINEAR),
-    Luma: ("gray", Interpolation.AREA),
+_SCALING: dict[type[Pictures], Interpolation] = {
+    Frames: COLOUR_SCALING,
+    Glances: GLANCE_SCALING,
+    Luma: GREY_SCALING,
 }
 
 
@@ -58,7 +54,7 @@ class Lane:
     ) -> None:
         self._kind, self._sampler = kind, sampler
         self._short_side, self._aspect = short_side, aspect
-        self._reformatter = VideoReformatter()  # it keeps its tables while sizes do not change
+        self._converter = Converter(scaling=_SCALING[kind], grey=kind is Luma, toned=kind is Frames)
         self._pixels: list[Pixels] = []
         self._pts: list[float] = []
 
@@ -102,15 +98,4 @@ class Lane:
 
     def _convert(self, frame: av.VideoFrame) -> Pixels:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._short_side)
-        layout, interpolation = _FORMATS[self._kind]
-        deep = self._kind is Frames and is_hdr(frame)
-        scaled = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb48le" if deep else layout,
-            interpolation=interpolation,
-        )
-        pixels = scaled.to_ndarray()
-        pixels = tone_mapped(pixels, frame) if deep else pixels.astype(np.uint8, copy=False)
-        return upright(pixels, frame.rotation)
+        return self._converter.convert(frame, width=width, height=height)

@@ -12,8 +12,8 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from triptych.decode.container import upright
 from triptych.decode.hdr import is_hdr
+from triptych.decode.upright import stand_of, upright
 from triptych.records import Floats, MediaInfo
 from triptych.report.cut import RATE_HZ
 from triptych.report.grade import DEEP, Grade, kind_of
@@ -195,7 +195,8 @@ class Mixer:
         # Untagged film is BT.601 below high definition, by the same guess that players make.
         guess = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         source = guess if frame.colorspace == _UNTAGGED else None
-        if (deep := is_hdr(frame)) or info.rotation % 360:
+        stand = stand_of(frame)
+        if (deep := is_hdr(frame)) or stand != (0, False):
             like = frame
             frame = self._reformatter.reformat(
                 frame,
@@ -206,10 +207,10 @@ class Mixer:
                 threads=1,
             )
             frame, source = self._graded(frame, like) if deep else frame, None
-        if info.rotation % 360:
+        if stand != (0, False):
             pixels: Any = frame.to_ndarray()
             frame = av.VideoFrame.from_ndarray(
-                upright(pixels, info.rotation), format=DEEP if deep else "rgb24"
+                upright(pixels, stand), format=DEEP if deep else "rgb24"
             )
         frame = self._reformatter.reformat(
             frame,

@@ -12,8 +12,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from triptych.decode.container import upright
 from triptych.decode.hdr import is_hdr, tone_mapped
+from triptych.decode.upright import stand_of, upright
 from triptych.records import Analysis, MediaInfo, Pixels
 from triptych.report.cut import StretchReader, pictures
 from triptych.report.mixer import fitted
@@ -89,7 +89,7 @@ def _shown(
     coded = size[::-1] if info.rotation % 180 else size
     reformatter = VideoReformatter()
     for at_s, frame in pictures(reader, start_s, end_s, _FPS):
-        yield at_s, Image.fromarray(upright(_rgb(frame, coded, reformatter), info.rotation))
+        yield at_s, Image.fromarray(upright(_rgb(frame, coded, reformatter), stand_of(frame)))
 
 
 def _size(info: MediaInfo) -> tuple[int, int]:
