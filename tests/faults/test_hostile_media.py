@@ -19,7 +19,7 @@ import synth
 from triptych.decode import open_media
 from triptych.decode.container import open_container
 from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
-from triptych.records import Frames, MediaInfo
+from triptych.records import Frames, MediaInfo, Sound
 
 MUTATIONS = 40  # of each of the small films below
 
@@ -229,6 +229,27 @@ def test_an_absurd_sampling_rate_is_refused(tmp_path: Path, rate: int) -> None:
     path.write_bytes(data)
     with pytest.raises(DecodeError, match="no sound that could be read"):
         open_media(path)
+
+
+def test_a_stream_that_appears_midway_costs_nothing(tmp_path: Path) -> None:
+    """One packet of FLV claims another codec: a stream that was not there when it was opened."""
+    path = synth.write(
+        tmp_path / "film.flv", times=synth.steady(8.0), codec="flv", pixels="yuv420p",
+        wave=synth.tone(440, 8.0, 44_100), rate=44_100, sound_codec="libmp3lame",
+    )  # fmt: skip
+    data, at, tags = bytearray(path.read_bytes()), 13, []
+    while at + 11 < len(data):
+        tags.append(at)
+        at += 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+    middle = next(at for at in tags[len(tags) // 2 :] if data[at] == 8)  # sound
+    data[middle + 11] = 0xAF  # AAC, in the midst of MP3
+    path.write_bytes(data)
+    with pytest.raises(IndexError), av.open(str(path)) as container:
+        list(container.demux(*container.streams))  # else nothing is tested here
+    with open_media(path) as media:
+        chunks = list(media.stream(fps=25.0))
+    assert sum(len(c.pts_s) for c in chunks if isinstance(c, Frames)) == 200
+    assert sum(len(c.samples) for c in chunks if isinstance(c, Sound)) > 7.9 * synth.RATE_HZ
 
 
 # Random damage

@@ -130,8 +130,8 @@ class OnePass:
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, EOFError):
-                break
+            except (StopIteration, EOFError, IndexError):
+                break  # IndexError: PyAV, at the end, of a stream that appeared midway
             except av.error.FFmpegError as err:
                 _check_memory()
                 report.errors += 1
