@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 import synth
-from triptych.decode import Media, open_media
+from triptych.decode import open_media
 from triptych.errors import DecodeError, NotMediaError, TriptychError
 from triptych.records import Frames, Sound, Spectrogram
 
@@ -229,75 +228,3 @@ def test_a_closed_file_frees_its_decoders(tmp_path: Path) -> None:
         next(iter(media.stream()))
     media.close()  # twice is no error
     path.unlink()
-
-
-def expected_rows(shared_data: Path) -> list[dict[str, str]]:
-    with (shared_data / "hard_inputs" / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-# What differs from the manifest, and why.
-DIFFERENT: dict[str, dict[str, str]] = {
-    # It counts up to the first error; going on after it gives 21 frames more.
-    "decord/corrupted.mp4": {"decoded": "49"},
-    # It looked at the first of two picture streams, this project at the larger one.
-    "torchcodec/nasa_13013.mp4": {"decoded": "390", "w": "480", "h": "270"},
-    "torchcodec/nasa_13013_rotated__45076a6.mp4": {"decoded": "390", "w": "480", "h": "270"},
-    # A B-frame is left over from the film that it was cut from; the container starts later.
-    "hachoir/sample.ts": {"first_pts": "0.36"},
-}
-
-
-@pytest.mark.needs("shared")
-def test_every_hard_input_is_read_or_refused_clearly(shared_data: Path) -> None:
-    rows = expected_rows(shared_data)
-    assert len(rows) > 60
-    wrong = []
-    for row in rows:
-        row |= DIFFERENT.get(row["file"], {})
-        path = shared_data / "hard_inputs" / row["file"]
-        try:
-            with open_media(path) as media:
-                found = differences(row, media)
-        except TriptychError as err:
-            if row["decoded"] not in ("", "0"):
-                wrong.append(f"{row['file']}: refused: {err}")
-            elif err.path != str(path) or not err.remedy:
-                wrong.append(f"{row['file']}: no path or no remedy: {err!r}")
-            continue
-        if row["open_error"]:
-            wrong.append(f"{row['file']}: opened, though {row['open_error']}")
-        wrong += [f"{row['file']}: {what}" for what in found]
-    assert not wrong, "\n".join(wrong)
-
-
-def differences(row: dict[str, str], media: Media) -> list[str]:
-    """Where a decode differs from what the manifest says."""
-    # At this rate every frame is wanted, so that none may be skipped.
-    frames = [c for c in media.stream(fps=240.0, short_side=64) if isinstance(c, Frames)]
-    found: list[str] = []
-    info, report = media.info, media.report
-
-    def check(what: str, got: object, wanted: object) -> None:
-        if got != wanted:
-            found.append(f"{what} is {got!r}, not {wanted!r}")
-
-    decoded = int(row["decoded"] or 0)
-    check("frames decoded", report.frames_decoded, decoded)
-    if row["decode_error"]:
-        check("errors were counted", report.errors > 0, True)
-    if not decoded:
-        return found
-    rotation = int(row["rotation"].strip("[]"))
-    aspect = eval_fraction(row["sar"])
-    width, height = round(int(row["w"]) * aspect), int(row["h"])
-    check("size", (info.width, info.height), (height, width) if rotation % 180 else (width, height))
-    check("rotation", info.rotation, rotation)
-    first = float(frames[0].pts_s[0])
-    check("first picture", round(first, 3), round(float(row["first_pts"]), 3))
-    return found
-
-
-def eval_fraction(text: str) -> float:
-    over, _, under = text.partition("/")
-    return float(over) / float(under or 1) if text else 1.0

@@ -42,8 +42,9 @@ class Clock:
                 self._faults[name] += ticks <= self._ticks[name]
                 self._ticks[name] = ticks
         ticks = frame.pts
-        if frame.dts is not None and (ticks is None or self._faults["pts"] > self._faults["dts"]):
-            ticks = frame.dts
+        if ticks is None or self._faults["pts"] > self._faults["dts"]:
+            # The last frames have no decoding time: they follow the one before.
+            ticks = frame.dts if math.isfinite(self._ticks["dts"]) else ticks
         tick = frame.time_base
         if ticks is None or not tick:
             self.timeless += 1
