@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from triptych.decode.spectrogram import HOP, N_FFT, N_MELS, RATE_HZ
 from triptych.errors import InputError
 from triptych.extract.registry import entry, extractor_names
 from triptych.features import entry_key, file_digest
@@ -55,6 +57,19 @@ def test_numbers_that_json_does_not_know_are_refused() -> None:
 def test_all_built_in_specs_have_different_keys() -> None:
     specs = [spec for name in extractor_names() for spec in entry(name).specs]
     assert len({entry_key("x", MEDIA, {"spec": s.recipe()}) for s in specs}) == len(specs)
+
+
+@pytest.mark.parametrize("name", ["audio", "speech"])
+def test_the_parameters_of_the_spectrogram_are_part_of_the_key(name: str) -> None:
+    (spec,) = entry(name).specs
+    parameters = spec.recipe()["options"]["log_mel"]
+    assert (parameters["rate_hz"], parameters["n_fft"]) == (RATE_HZ, N_FFT)
+    assert (parameters["hop"], parameters["n_mels"]) == (HOP, N_MELS)
+    keys = {entry_key(name, MEDIA, {"spec": spec.recipe()})}
+    for parameter in parameters:
+        other = {**spec.options, "log_mel": {**parameters, parameter: 0}}
+        keys.add(entry_key(name, MEDIA, {"spec": replace(spec, options=other).recipe()}))
+    assert len(keys) == 1 + len(parameters)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_003])

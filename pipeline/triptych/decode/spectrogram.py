@@ -11,15 +11,10 @@ import functools
 
 import numpy as np
 
+from triptych.decode.parameters import FLOOR, HOP, N_FFT, N_MELS, RATE_HZ
 from triptych.records import Floats, Sound, Spectrogram, Times
 
 __all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "band_centres_hz", "mel_filters"]
-
-RATE_HZ = 16_000
-N_FFT = 400
-HOP = 160
-N_MELS = 80
-_FLOOR = 1e-10
 
 
 def _hz_to_mel(hz: Floats | float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -67,7 +62,7 @@ def _log_mel(samples: Floats) -> Floats:
     """Columns of all whole windows of `samples`, (T, N_MELS)."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
     power = np.abs(np.fft.rfft(windows * _window(), axis=1)).astype(np.float32) ** 2
-    return np.log10(np.maximum(power @ mel_filters(), _FLOOR)).astype(np.float32)
+    return np.log10(np.maximum(power @ mel_filters(), FLOOR)).astype(np.float32)
 
 
 class LogMel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
+from triptych.decode.parameters import LOG_MEL
 from triptych.extract.weights import WEIGHTS
 from triptych.spec import Spec
 
@@ -93,7 +94,12 @@ MOTION_IMAGE = Spec(
     name="motion_image", version=1, modality="motion", dim=1280, weights=_LITE0, options=_DENSE
 )
 AUDIO = Spec(
-    name="audio", version=1, modality="audio", dim=len(_AUDIO_COLUMNS), columns=_AUDIO_COLUMNS
+    name="audio",
+    version=1,
+    modality="audio",
+    dim=len(_AUDIO_COLUMNS),
+    options={"log_mel": LOG_MEL},
+    columns=_AUDIO_COLUMNS,
 )
 SPEECH = Spec(
     name="speech",
@@ -101,7 +107,7 @@ SPEECH = Spec(
     modality="audio",
     dim=512,
     weights=_WHISPER,
-    options={"window_s": 10, "compute": "int8"},
+    options={"window_s": 10, "compute": "int8", "log_mel": LOG_MEL},
 )
 SOUND_TAGS = Spec(
     name="sound_tags",
