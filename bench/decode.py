@@ -181,6 +181,7 @@ def main() -> None:
     command.add_argument("--python", default=sys.executable, help="interpreter of the candidates")
     command.add_argument("--only", action="append", help="a film by its name; may be repeated")
     command.add_argument("--wanted", action="append", choices=WANTED)
+    command.add_argument("--candidate", action="append", choices=CANDIDATES, help="of all")
     command.add_argument("--rounds", type=int, default=5)
     command.add_argument("--json", type=Path)
     command.add_argument("--plot", type=Path)
@@ -193,6 +194,8 @@ def main() -> None:
         films[name] = {}
         for wanted in options.wanted or WANTED:
             names = [*WANTED[wanted], *PEERS]
+            if options.candidate:
+                names = [name for name in names if name in options.candidate]
             if wanted == "uniform16" and name != LONG:
                 continue
             films[name][wanted] = compared(

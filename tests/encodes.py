@@ -28,6 +28,8 @@ CLIPS: dict[str, tuple[str, str, str, dict[str, str], bool]] = {
         True,  # the end of the film alone
     ),
     "h264-no-b": ("libx264", "yuv420p", "mp4", {"g": "12", "bf": "0"}, True),
+    "h264-telecined": ("libx264", "yuv420p", "ts", {"x264-params": "pulldown=32:keyint=12"}, True),
+    "h264-interlaced": ("libx264", "yuv420p", "mp4", {"flags": "+ildct+ilme", "g": "12"}, False),
     "h264-ts": ("libx264", "yuv420p", "ts", {"g": "12"}, True),
     "h264-long": ("libx264", "yuv420p", "mp4", {"g": "1000"}, True),
     "hevc-open": ("libx265", "yuv420p", "mp4", {"x265-params": "keyint=12:min-keyint=12:log-level=none"}, True),
@@ -40,7 +42,7 @@ CLIPS: dict[str, tuple[str, str, str, dict[str, str], bool]] = {
     "mpeg2-open": ("mpeg2video", "yuv420p", "ts", {"g": "12", "bf": "2"}, True),
     "mpeg2-closed": ("mpeg2video", "yuv420p", "mpg", {"g": "12", "bf": "2", "flags": "+cgop", "sc_threshold": "1000000000"}, True),
     "mpeg1": ("mpeg1video", "yuv420p", "mkv", {"g": "12", "bf": "2"}, True),
-    "vp8": ("libvpx", "yuv420p", "webm", {"g": "12", "auto-alt-ref": "1", "deadline": "realtime"}, True),
+    "vp8": ("libvpx", "yuv420p", "webm", {"g": "12", "auto-alt-ref": "1", "deadline": "realtime", "cpu-used": "8"}, True),
     "vp9": ("libvpx-vp9", "yuv420p", "webm", {"g": "12", "deadline": "realtime", "cpu-used": "8"}, True),
     "vp9-444": ("libvpx-vp9", "yuv444p", "mp4", {"g": "12", "deadline": "realtime", "cpu-used": "8"}, True),
     "av1": ("libsvtav1", "yuv420p", "mkv", {"g": "12", "preset": "12"}, True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from triptych.decode.bitstream import Entry, Mark
 from triptych.decode.plan import Fact, Judged, Planner, Reason
+from triptych.decode.precision import Precision, Snap
+from triptych.decode.sampler import Listed
 
 
 @dataclass
@@ -65,9 +68,11 @@ def _honest(film: list[Picture]) -> list[Picture]:
     return film
 
 
-def judged(film: list[Picture], looked: list[float], *, spares: bool) -> list[Judged]:
+def judged(
+    film: list[Picture], looked: list[float], *, spares: bool, snap: Snap | None = None
+) -> list[Judged]:
     used = set().union(*(p.refs for p in film))
-    planner = Planner(lambda begin, end: any(begin <= t < end for t in looked))
+    planner = Planner(lambda begin, end: any(begin <= t < end for t in looked), snap=snap)
     out: list[Judged] = []
     for at, picture in enumerate(film):
         mark = Mark(entry=picture.entry, spare=spares and at not in used and not picture.entry)
@@ -79,11 +84,16 @@ def judged(film: list[Picture], looked: list[float], *, spares: bool) -> list[Ju
 def test_what_is_decoded_suffices(film: list[Picture], looked: list[int], spares: bool) -> None:
     found = judged(film, [t + 0.5 for t in looked], spares=spares)
     assert [j.item for j in found] == list(range(len(film)))
-    kept = {j.item for j in found if j.reason.decoded}
     # Every frame that is looked at is decoded, with all that it is predicted from.
     order = sorted(p.pts for p in film)
     shown = {max((p for p in order if p <= t), default=-1) for t in looked if t <= order[-1]}
-    need = [at for at, p in enumerate(film) if p.pts in shown]
+    assert_whole(film, found, {at for at, p in enumerate(film) if p.pts in shown})
+
+
+def assert_whole(film: list[Picture], found: list[Judged], wanted: set[int]) -> None:
+    """What is wanted is decoded with all that it is predicted from."""
+    kept = {j.item for j in found if j.reason.decoded}
+    need = list(wanted)
     while need:
         at = need.pop()
         assert at in kept, (at, found[at].reason)
@@ -99,6 +109,31 @@ def test_what_is_decoded_suffices(film: list[Picture], looked: list[int], spares
             assert not missed
         if j.opens and j.item:
             assert film[j.item].entry is not Entry.NONE
+
+
+@given(
+    films(), st.lists(st.integers(0, 80), max_size=5), st.booleans(),
+    st.sampled_from([Precision.NEAR, Precision.KEYFRAME]), st.integers(0, 12), st.booleans(),
+)  # fmt: skip
+def test_cheaper_frames_are_whole_too(
+    film: list[Picture], looked: list[int], spares: bool, precision: Precision, far: int, two: bool
+) -> None:
+    times = [t + 0.5 for t in looked]
+    tolerance_s = far / 2
+    snap = Snap(Listed(times), precision=precision, tolerance_s=tolerance_s, stop_s=math.inf)
+    beside = [17.5] if two else []  # somebody else looks at what is on screen then
+    found = judged(film, beside, spares=spares, snap=snap)
+    assert [j.item for j in found] == list(range(len(film)))
+    chosen = snap.due(math.inf)
+    assert_whole(film, found, {at for at, p in enumerate(film) if float(p.pts) in chosen})
+    order = sorted(p.pts for p in film)
+    for time_s in (t for t in times if order[0] <= t < order[-1] + 1):
+        on_screen = max(p for p in order if p <= time_s)
+        if precision is Precision.NEAR:
+            apart = min(abs(c - time_s) for c in chosen)
+            assert apart <= max(tolerance_s, time_s - on_screen)
+        else:
+            assert any(c <= time_s for c in chosen)
 
 
 @given(films())

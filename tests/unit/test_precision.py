@@ -147,6 +147,26 @@ def test_a_window_of_cheaper_frames(encoded: Encoded) -> None:
     assert report.end_s == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize("precision", Precision)
+def test_a_stream_without_times_gives_frames_on_screen(
+    tmp_path: Path, encoded: Encoded, precision: Precision
+) -> None:
+    """Bare H.264 has none: a frame lasts 0.04 s, and which packet it is in nobody knows."""
+    path = tmp_path / "film.h264"
+    source = encoded("h264-no-b", synth.steady(4.0))
+    with av.open(str(source)) as film, av.open(str(path), "w", format="h264") as out:
+        copy = out.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    for sample in (None, Uniform(4)):
+        found, report = taken(path, sample=sample, precision=precision)
+        exact, _ = taken(path, sample=sample, every_frame=True)
+        assert len(found) == 4 and (precision is not Precision.EXACT or found == exact)
+        assert not report.partial
+
+
 # Real films
 
 
