@@ -119,7 +119,7 @@ class Keyframes:
 
     def times(self, film: Film) -> Seconds:
         """See `Policy`."""
-        return _within(film, np.array(film.keys_s, np.float64))
+        return _within(film, np.unique(np.array(film.keys_s, np.float64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Times:
 
     def times(self, film: Film) -> Seconds:
         """See `Policy`."""
-        return _within(film, film.origin_s + np.unique(np.array(self.times_s, np.float64)))
+        return _within(film, np.unique(film.origin_s + np.array(self.times_s, np.float64)))
 
 
 @dataclass(frozen=True, slots=True)
