@@ -247,6 +247,7 @@ def test_a_stream_that_appears_midway_costs_nothing(tmp_path: Path) -> None:
     with pytest.raises(IndexError), av.open(str(path)) as container:
         list(container.demux(*container.streams))  # else nothing is tested here
     with open_media(path) as media:
+        assert media.plan(fps=25.0).packets == 200
         chunks = list(media.stream(fps=25.0))
     assert sum(len(c.pts_s) for c in chunks if isinstance(c, Frames)) == 200
     assert sum(len(c.samples) for c in chunks if isinstance(c, Sound)) > 7.9 * synth.RATE_HZ

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from triptych.decode.bitstream import HEAD_BYTES, PLAIN, Reader, reader_of
 from triptych.decode.clock import STEP_S
+from triptych.decode.container import demuxed
 from triptych.decode.picture import PictureStream
 from triptych.decode.plan import DecodePlan, Fact, Judged, Planner, Reason
 from triptych.decode.sampling import Film
@@ -127,7 +128,7 @@ def film_of(
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[Any]]:
     """All up to the first place that cannot be read."""
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             if packet.size:
                 yield packet
     except (EOFError, av.error.FFmpegError):

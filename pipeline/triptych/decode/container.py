@@ -7,11 +7,14 @@ formats it may use, and `file` is the only protocol.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -30,6 +33,7 @@ from triptych.records import MediaInfo
 __all__ = [
     "Streams",
     "choose_streams",
+    "demuxed",
     "describe",
     "displayed_size",
     "open_container",
@@ -109,6 +113,16 @@ def _looks_like_media(head: bytes) -> bool:
         or head[:4] in (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"fLaC", b"FLV\x01", b"0&\xb2u")
         or head[:3] in (b"ID3",)
     )
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[av.Packet[Any]]:
+    """Packets of some streams, and at the end an empty one of each, which flushes its decoder.
+
+    Of a stream that was not there when the file was opened PyAV knows nothing, and says so at the
+    end, after the last packet.
+    """
+    with contextlib.suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 @dataclass(frozen=True, slots=True)

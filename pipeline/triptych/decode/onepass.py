@@ -15,7 +15,7 @@ from av.stream import Stream
 
 from triptych.amounts import counted
 from triptych.decode.ahead import Feeder, mark_reader
-from triptych.decode.container import Streams, pixel_aspect
+from triptych.decode.container import Streams, demuxed, pixel_aspect
 from triptych.decode.cues import CueReader
 from triptych.decode.lane import Lane, Pictures
 from triptych.decode.picture import PictureStream
@@ -126,12 +126,12 @@ class OnePass:
         """Demux, decode, and pass on."""
         report, in_a_row = self.report, 0
         timed = {s.index for s in wanted if s.type != "subtitle"}
-        packets = self.container.demux(*wanted)
+        packets = demuxed(self.container, *wanted)
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, EOFError, IndexError):
-                break  # IndexError: PyAV, at the end, of a stream that appeared midway
+            except (StopIteration, EOFError):
+                break
             except av.error.FFmpegError as err:
                 _check_memory()
                 report.errors += 1

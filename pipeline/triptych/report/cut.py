@@ -19,7 +19,7 @@ import av.error
 import numpy as np
 
 from triptych.decode.clock import Clock
-from triptych.decode.container import Streams, choose_streams, open_container
+from triptych.decode.container import Streams, choose_streams, demuxed, open_container
 from triptych.records import Floats
 
 __all__ = ["RATE_HZ", "StretchReader", "pictures", "sound"]
@@ -92,7 +92,7 @@ class StretchReader:
     def _decode(self) -> Iterator[Timed]:
         """Everything from here on; damaged packets are passed over, order is kept."""
         errors, clock = 0, Clock()
-        packets = self._container.demux(self.stream)
+        packets = demuxed(self._container, self.stream)
         while errors < _MAX_ERRORS:
             try:
                 packet = next(packets, None)
