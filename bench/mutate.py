@@ -29,7 +29,7 @@ from measure import machine, versions
 
 from triptych.decode import open_media
 from triptych.errors import TriptychError
-from triptych.records import Cue, Frames, Luma, Sound, Spectrogram
+from triptych.records import Cue, Frames, Glances, Luma, Sound, Spectrogram
 
 SEEDS = (
     "hard_inputs/torchcodec/nasa_13013.mp4",  # two films, two sounds, mov_text
@@ -118,12 +118,13 @@ def read(path: Path) -> dict[str, Any]:
     heard_s, shown = 0.0, -np.inf
     try:
         with open_media(path) as media:
-            for chunk in media.stream(fps=2.0, dense_fps=10.0):
+            media.plan(fps=2.0)
+            for chunk in media.stream(fps=2.0, dense_fps=10.0, glance_fps=4.0):
                 match chunk:
                     case Frames():
                         assert chunk.pts_s[0] > shown and (np.diff(chunk.pts_s) > 0).all()
                         shown = chunk.pts_s[-1]
-                    case Luma() | Cue():
+                    case Glances() | Luma() | Cue():
                         pass
                     case Sound():
                         assert np.isfinite(chunk.samples).all() and np.isfinite(chunk.start_s)
