@@ -119,7 +119,7 @@ def print_unpacked(totals: dict[str, Any], stream: TextIO) -> None:
     """How films became files, what failed, and where they are."""
     said = ", ".join(f"{n} {state}" for state, n in totals["states"].items() if n)
     seconds = f"{totals['media_seconds']:.1f} s of film in {totals['seconds']:.2f} s"
-    lines = [f"{totals['videos']} inputs: {said}, {seconds}"]
+    lines = [f"{counted(totals['videos'], 'input')}: {said}, {seconds}"]
     for row in totals["rows"]:
         lines += [f"warning: {row['path']}: {warning}" for warning in row.get("warnings", ())]
     lines += [f"failed: {f['path']}: {f['stage']}: {f['error']}" for f in totals["failures"]]

@@ -199,8 +199,11 @@ def _is_of_a_run(folder: Path) -> bool:
 
 def _is_unpacked(folder: Path) -> bool:
     """Whether a folder holds what `triptych decode` wrote: its sound is no input either."""
+    path = folder / "media.json"
     try:
-        with (folder / "media.json").open("rb") as file:
+        if not path.is_file():  # opening a pipe may never end
+            return False
+        with path.open("rb") as file:
             return _UNPACKED in file.read(64)
     except OSError:
         return False

@@ -231,7 +231,7 @@ def test_closing_says_that_nothing_was_decoded() -> None:
 def test_closing_of_a_folder_without_videos() -> None:
     text = closing(io.StringIO(), SKIPPED, speed=None, videos_decoded=0)
     assert text == (
-        "1 inputs: 1 skipped, in 2.00 s\nno video: none of these files is a video or sound file\n"
+        "1 input: 1 skipped, in 2.00 s\nno video: none of these files is a video or sound file\n"
     )
 
 
@@ -262,7 +262,7 @@ def test_a_plan_is_told_in_words() -> None:
     assert "52 inputs: 50 to decode, 1 to report again, without decoding, 1 failed\n" in text
     assert "decode: in/39.mp4\n" in text
     assert "decode: in/40.mp4\n" not in text
-    assert "and 10 more to decode (--json)" in text
+    assert "decode: and 10 more (--json)" in text
     assert "report: in/猫.mp4\n" in text
     assert "failed: in/b.mp4: open: the file is empty\n" in text
     assert "about 10 min and 2.5 MB of results" in text

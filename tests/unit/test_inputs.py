@@ -93,7 +93,10 @@ def test_what_is_no_file_is_not_passed_over_without_a_word(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe.mp4")
     os.mkfifo(tmp_path / "pipe.srt")
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "media.json")
     expected = {str(s.relative): s.expected for s in find(tmp_path)}
+    assert expected.pop("folder/media.json") is False
     assert expected == {"gone.mp4": True, "gone.txt": False, "pipe.mp4": True, "pipe": False}
     for name in ("gone.txt", "pipe"):
         assert all(s.expected for s in (*find(tmp_path / name), *find(tmp_path / f"{name[:3]}*")))
