@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from triptych.amounts import counted
 from triptych.arguments import SETTINGS, parser
 from triptych.config import Config, given_settings, load_config
 from triptych.console import shown
@@ -258,7 +259,7 @@ def _reel(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         for gone in made["left_out"]:
             sys.stdout.write(shown(f"left out: {gone['path']}: {gone['reason']}") + "\n")
-        told = f"{made['seconds']:.1f} s of {made['videos']} videos: {made['reel']}"
+        told = f"{made['seconds']:.1f} s of {counted(made['videos'], 'video')}: {made['reel']}"
         sys.stdout.write(shown(told) + "\n")
     return 1 if made["left_out"] else 0
 
