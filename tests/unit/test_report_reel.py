@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -126,12 +127,22 @@ def _first_picture(clip: Path) -> float:
         return float(next(container.decode(video=0)).time or 0.0)
 
 
-def test_a_flash_and_a_click_stay_together(tmp_path: Path) -> None:
-    clip = tmp_path / "clap.mp4"
-    _clap(clip, at_s=(1.0, 4.2, 7.6))
-    reel = cut(clip, [(0.53, 1.5), (4.0, 4.9), (7.07, 8.0)], tmp_path / "reel.mp4")
-    frames, _ = seen(reel)
-    flashes = [t for t, color in frames if int(color.min()) > 200]
+@pytest.mark.parametrize(
+    ("name", "fps", "start_s"),
+    [("clap.mp4", 25, 0.0), ("clap.ts", 30, 3.2), ("clap.mkv", 60, 8.3), ("clap.mov", 24, 0.0)],
+)
+def test_a_flash_and_a_click_stay_together(
+    name: str, fps: int, start_s: float, tmp_path: Path
+) -> None:
+    clip = tmp_path / name
+    _clap(clip, at_s=(1.0, 4.2, 7.6), fps=fps, start_s=start_s)
+    with av.open(str(clip)) as container:  # some containers choose a start of their own
+        start_s = float(next(container.decode(video=0)).time or 0.0)
+    moments = [(start_s + a, start_s + b) for a, b in ((0.53, 1.5), (4.0, 4.9), (7.07, 8.0))]
+    reel = cut(clip, moments, tmp_path / "reel.mp4")
+    frames, length_s = seen(reel)
+    white = [t for t, color in frames if int(color.min()) > 200]
+    flashes = [white[0], *(b for a, b in itertools.pairwise(white) if b - a > 0.2)]
     samples, rate = heard(reel)
     loud = np.flatnonzero(np.abs(samples) > 0.3) / rate
     clicks = [loud[0], *loud[1:][np.diff(loud) > 0.2]]
@@ -139,26 +150,33 @@ def test_a_flash_and_a_click_stay_together(tmp_path: Path) -> None:
     assert flashes == pytest.approx(wanted, abs=0.04)
     assert clicks == pytest.approx(wanted, abs=0.02)
     assert flashes == pytest.approx(clicks, abs=0.04)
+    assert length_s == pytest.approx(2.8, abs=1 / fps)
+    assert len(samples) / rate == pytest.approx(2.8, abs=1 / fps)
 
 
-def _clap(path: Path, at_s: tuple[float, ...]) -> None:
-    """Nine seconds of black silence with a white frame and a click at some times."""
-    rate, fps = 48_000, 25
+def _clap(path: Path, at_s: tuple[float, ...], *, fps: int, start_s: float) -> None:
+    """Nine seconds of black silence, white for a tenth of a second and a click at some times."""
+    rate = 48_000
     wave = np.zeros((1, 9 * rate), np.float32)
     for at in at_s:
         wave[0, int(at * rate) : int(at * rate) + 400] = 0.9
     with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
+        video = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "bf": "2"})
         video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
         audio = out.add_stream("aac", rate=rate, layout="mono")
         for i in range(9 * fps):
-            white = any(abs(i / fps - at) < 0.01 for at in at_s)
+            white = any(at - 0.001 <= i / fps < at + 0.1 for at in at_s)
             plane = np.full((120, 160, 3), 255 if white else 0, np.uint8)
             frame = av.VideoFrame.from_ndarray(plane, "rgb24")
-            frame.pts, frame.time_base = i, Fraction(1, fps)
+            frame.pts, frame.time_base = round((start_s + i / fps) * 1000), Fraction(1, 1000)
             out.mux(video.encode(frame))
         sounds = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
-        sounds.sample_rate, sounds.pts, sounds.time_base = rate, 0, Fraction(1, rate)
+        sounds.sample_rate, sounds.pts, sounds.time_base = (
+            rate,
+            round(start_s * rate),
+            Fraction(1, rate),
+        )
         out.mux(audio.encode(sounds))
         out.mux(audio.encode(None))
         out.mux(video.encode(None))
