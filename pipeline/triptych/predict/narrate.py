@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from triptych.predict.words import keyphrases
+from triptych.predict.words import keyphrases, phrases_of
 from triptych.records import Chapter, Cue, Prediction, Segment, Timeline
 
 __all__ = ["label_between", "narrated", "titled"]
@@ -61,11 +61,12 @@ def titled(
     one before it.
     """
     spans = list(itertools.pairwise(edges))
-    texts = [[c.text for c in cues if a <= (c.start_s + c.end_s) / 2 < b] for a, b in spans]
+    said = [
+        phrases_of([c.text for c in cues if a <= (c.start_s + c.end_s) / 2 < b]) for a, b in spans
+    ]
     chapters: list[Chapter] = []
     for i, (start_s, end_s) in enumerate(spans):
-        others = [" \n".join(said) for j, said in enumerate(texts) if j != i]
-        found = keyphrases(texts[i], most=1, others=others)
+        found = keyphrases(said[i], most=1, elsewhere=said)
         label = label_between(timeline, prediction, start_s, end_s)
         title = found[0] if found else names.get(label, label)
         if chapters and title == chapters[-1].title:

@@ -16,7 +16,7 @@ from triptych.predict.narrate import label_between, narrated, titled
 from triptych.predict.quiet import Speech
 from triptych.predict.segments import chapter_edges
 from triptych.predict.views import views_of
-from triptych.predict.words import best_sentences, keyphrases, vectors_of
+from triptych.predict.words import best_sentences, keyphrases, phrases_of, vectors_of
 from triptych.records import (
     Cue,
     FeatureTrack,
@@ -95,7 +95,7 @@ def summarize(
     if kind == "shots":
         budget_s = sum(s.end_s - s.start_s for s in segments)
     speech = Speech(cues, longest_s=longest_s)
-    phrases = keyphrases([c.text for c in cues], most=_MOST_PHRASES)
+    phrases = keyphrases(phrases_of([c.text for c in cues]), most=_MOST_PHRASES)
     sentences = best_sentences(
         cues,
         vectors_of(cues, text),

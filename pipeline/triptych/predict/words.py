@@ -10,15 +10,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from typing import TypeAlias
 
 import numpy as np
 
 from triptych.records import Cue, FeatureTrack, Floats
 
-__all__ = ["best_sentences", "keyphrases", "vectors_of"]
+__all__ = ["Phrases", "best_sentences", "keyphrases", "phrases_of", "vectors_of"]
 
-_BALANCE = 0.7  # of telling much and of saying something else than what was chosen
+Phrase: TypeAlias = tuple[str, ...]
+
+_BALANCE = 0.6  # of telling much and of saying something else than what was chosen
 _SHORT = 12  # letters, or a third as many Chinese characters; less says little by itself
 _MOST, _HAN_MOST = 3, 6  # words, or Chinese characters, of a phrase
 _WORD = re.compile(
@@ -65,8 +69,8 @@ def best_sentences(
     """
     first: dict[str, int] = {}
     for i, cue in enumerate(cues):
-        if any(ch.isalnum() for ch in cue.text):
-            first.setdefault(" ".join(cue.text.split()).casefold(), i)
+        if said := "".join(ch for ch in cue.text.casefold() if ch.isalnum()):
+            first.setdefault(said, i)
     left = sorted(first.values())
     if not left:
         return ()
@@ -84,36 +88,44 @@ def best_sentences(
     return tuple(sorted((cues[i] for i in chosen), key=lambda c: (c.start_s, c.end_s)))
 
 
-def keyphrases(
-    texts: Sequence[str], *, most: int, others: Sequence[str] = (), least: int = 2
-) -> tuple[str, ...]:
-    """Phrases of one to three words that stand out, best first, as they were said.
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Phrases of one to three words, or two to six Chinese characters, of some texts."""
 
-    TF-IDF: often in these texts and in few of the others. A phrase within a longer one that is
-    said as often is left out.
+    counts: Counter[Phrase]  #: how often each was said
+    shown: dict[Phrase, str]  #: as it was said first
+
+
+def keyphrases(
+    said: Phrases, *, most: int, elsewhere: Sequence[Phrases] = (), least: int = 2
+) -> tuple[str, ...]:
+    """Phrases that stand out, best first, as they were said.
+
+    TF-IDF: often in these texts and in few of all. A phrase within a longer one that is said as
+    often is left out.
 
     Args:
-        texts: what was said.
+        said: in some texts.
         most: how many.
-        others: what was said elsewhere, such as in other chapters, one text each.
+        elsewhere: in other texts, such as other chapters; `said` may be among them.
         least: how often a phrase must be said.
     """
-    counts, shown = _counted(texts)
-    elsewhere = Counter(p for text in others for p in _counted([text])[0])
-    scores: dict[tuple[str, ...], float] = {}
-    for phrase, count in counts.items():
-        if count < least:
-            continue
-        rare = math.log((1 + len(others)) / (1 + elsewhere[phrase])) + 1
-        scores[phrase] = count * rare * (1 + 0.6 * (len(phrase) - 1)) * min(1.0, _width(phrase) / 4)
-    chosen: list[tuple[str, ...]] = []
+    others = [phrases for phrases in elsewhere if phrases is not said]
+    scores: dict[Phrase, float] = {}
+    for phrase, count in said.counts.items():
+        if count >= least:
+            known = sum(phrase in phrases.counts for phrases in others)
+            rare = math.log((1 + len(others)) / (1 + known)) + 1
+            size = (1 + 0.6 * (len(phrase) - 1)) * min(1.0, _width(phrase) / 4)
+            scores[phrase] = count * rare * size
+    chosen: list[Phrase] = []
     for phrase in sorted(scores, key=lambda p: (-scores[p], -len(p), p)):
         if any(_within(phrase, c) or _within(c, phrase) for c in chosen):
             continue
         chosen.append(phrase)
         if len(chosen) == most:
             break
-    return tuple(shown[phrase] for phrase in chosen)
+    return tuple(said.shown[phrase] for phrase in chosen)
 
 
 def _words(text: str) -> list[str]:
@@ -125,11 +137,11 @@ def _words(text: str) -> list[str]:
     return [w for run in _WORD.findall(text) for w in (run if _HAN.match(run) else (run,))]
 
 
-def _counted(texts: Sequence[str]) -> tuple[Counter[tuple[str, ...]], dict[tuple[str, ...], str]]:
-    """Phrases -> how often, and as they were said first."""
-    counts: Counter[tuple[str, ...]] = Counter()
-    shown: dict[tuple[str, ...], str] = {}
-    beside: dict[tuple[str, ...], tuple[set[object], set[object]]] = {}
+def phrases_of(texts: Sequence[str]) -> Phrases:
+    """All phrases of some texts whose words all say something."""
+    counts: Counter[Phrase] = Counter()
+    shown: dict[Phrase, str] = {}
+    beside: dict[Phrase, tuple[set[object], set[object]]] = {}
     for number, text in enumerate(texts):
         words = _words(text)
         small = [w.casefold() for w in words]
@@ -149,7 +161,7 @@ def _counted(texts: Sequence[str]) -> tuple[Counter[tuple[str, ...]], dict[tuple
     for phrase, sides in beside.items():
         if counts[phrase] > 1 and min(map(len, sides)) < 2:
             del counts[phrase]
-    return counts, shown
+    return Phrases(counts, shown)
 
 
 def _runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -184,7 +196,7 @@ def _stopwords(language: str) -> frozenset[str]:
     return frozenset((folder / f"stopwords.{language}.txt").read_text("utf-8").split())
 
 
-def _within(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+def _within(part: Phrase, whole: Phrase) -> bool:
     return any(part == whole[i : i + len(part)] for i in range(len(whole) - len(part) + 1))
 
 

@@ -172,6 +172,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "score": segment.score,
         "words": segment.words,
         "label": segment.label,
+        "parts": dict(segment.parts),
     }
 
 
@@ -183,7 +184,22 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
         "text": summary.text,
         "language": summary.language,
         "segments": [_segment(s) for s in summary.segments],
-        "sentences": [_cue(cue) for cue in summary.sentences],
+        "sentences": [_sentence(analysis, cue) for cue in summary.sentences],
+        "chapters": [
+            {"start_s": c.start_s, "end_s": c.end_s, "title": c.title} for c in summary.chapters
+        ],
+        "keyphrases": list(summary.keyphrases),
+    }
+
+
+def _sentence(analysis: Analysis, cue: Cue) -> dict[str, Any]:
+    """A cue that the text quotes: which one it is, and the picture that was on screen."""
+    shown = analysis.thumbnails
+    at = shown.index((cue.start_s + cue.end_s) / 2) if shown.jpeg else None
+    return {
+        **_cue(cue),
+        "cue": analysis.cues.index(cue) if cue in analysis.cues else None,
+        "frame_s": None if at is None else float(shown.pts_s[at]),
     }
 
 

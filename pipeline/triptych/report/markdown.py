@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 
 from triptych.records import Analysis
-from triptych.report.text import clock, one_line, score_text
-from triptych.report.words import Words, words_for
+from triptych.report.text import clock, duration_text, one_line, score_text
+from triptych.report.words import Words, parts_text, words_for
 
 __all__ = ["escape", "summary_text"]
 
@@ -46,6 +46,7 @@ def summary_text(analysis: Analysis, *, name: str, warnings: Sequence[str]) -> s
         _facts(analysis, words),
         *_paragraph(words.summary, analysis.summary.text),
         *_labels(analysis, words),
+        *_chapters(analysis, words),
         *_moments(analysis, words),
         *_transcript(analysis, words),
         *_bullets(words.warnings, [escape(w) for w in warnings]),
@@ -55,7 +56,7 @@ def summary_text(analysis: Analysis, *, name: str, warnings: Sequence[str]) -> s
 
 def _facts(analysis: Analysis, words: Words) -> str:
     info = analysis.info
-    facts = [f"{words.duration} {clock(analysis.duration_s)}"]
+    facts = [f"{words.duration} {duration_text(analysis.duration_s)}"]
     if info.width:
         facts.append(f"{info.width}x{info.height}")
     facts += [codec for codec in (info.video, info.audio) if codec]
@@ -85,12 +86,22 @@ def _labels(analysis: Analysis, words: Words) -> list[str]:
     return [f"## {words.labels}", "\n".join(rows)]
 
 
+def _chapters(analysis: Analysis, words: Words) -> list[str]:
+    chapters = analysis.summary.chapters
+    if len(chapters) < 2:  # one chapter is the film
+        return []
+    start_s = analysis.info.start_s
+    items = [f"**{clock(c.start_s - start_s)}** {escape(c.title)}".rstrip() for c in chapters]
+    return _bullets(words.chapters, items)
+
+
 def _moments(analysis: Analysis, words: Words) -> list[str]:
     start_s = analysis.info.start_s
     items = []
     for segment in analysis.summary.segments:
         times = f"{clock(segment.start_s - start_s)} - {clock(segment.end_s - start_s)}"
-        said = [escape(text) for text in (segment.label, segment.words) if text.strip()]
+        texts = (segment.label, segment.words, parts_text(segment.parts, words))
+        said = [escape(text) for text in texts if text.strip()]
         items.append(" · ".join([f"**{times}**", *said]))
     return _bullets(words.key_moments, items)
 

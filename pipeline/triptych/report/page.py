@@ -16,8 +16,8 @@ from triptych.report.lanes import lane_data
 from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
 from triptych.report.templating import json_script, render
-from triptych.report.text import clean, clock, href, one_line, score_text
-from triptych.report.words import Words, words_for
+from triptych.report.text import clean, clock, duration_text, href, one_line, score_text
+from triptych.report.words import Words, parts_text, words_for
 
 __all__ = ["link_to_original", "page_html"]
 
@@ -50,7 +50,7 @@ def page_html(
         for time_s, jpeg in small_jpegs(analysis.thumbnails, count=_FRAMES, short_side=_FRAME_PX)
     ]
     original, reel = link_to_original(analysis, folder, source), outputs.get("reel", "")
-    moments, lanes = _moments(analysis), lane_data(analysis)
+    moments, lanes = _moments(analysis, ui), lane_data(analysis)
     return render(
         "report.html.j2",
         styles=("style.css", "report.css"),
@@ -70,6 +70,8 @@ def page_html(
         reel=reel,
         cues=_cues(analysis),
         moments=moments,
+        sentences=_sentences(analysis),
+        chapters=_chapters(analysis),
         poster=_poster(analysis),
         warnings=[one_line(warning) for warning in warnings],
         tables=_tables(analysis, config, ui),
@@ -113,7 +115,7 @@ def link_to_original(analysis: Analysis, folder: Path, source: Mapping[str, Any]
 
 def _facts(analysis: Analysis, source: Mapping[str, Any], ui: Words) -> list[str]:
     info = analysis.info
-    facts = [clock(analysis.duration_s)]
+    facts = [duration_text(analysis.duration_s)]
     if info.width:
         facts.append(f"{info.width}\u00d7{info.height}")
     if info.fps:
@@ -171,7 +173,39 @@ def _poster(analysis: Analysis) -> str:
     return _data_uri(analysis.thumbnails.jpeg[best[0].index]) if best else ""
 
 
-def _moments(analysis: Analysis) -> list[dict[str, Any]]:
+def _chapters(analysis: Analysis) -> list[dict[str, Any]]:
+    start_s = analysis.info.start_s
+    found = [
+        {
+            "at": round(chapter.start_s - start_s, 3),
+            "clock": clock(chapter.start_s - start_s),
+            "title": one_line(chapter.title),
+        }
+        for chapter in analysis.summary.chapters
+    ]
+    return found if len(found) > 1 else []  # one chapter is the film
+
+
+def _sentences(analysis: Analysis) -> list[dict[str, Any]]:
+    """What the text quotes, with the picture that was on screen."""
+    cards = []
+    for cue in analysis.summary.sentences:
+        picture = ""
+        if analysis.thumbnails.jpeg:
+            picture = _data_uri(analysis.thumbnails.nearest((cue.start_s + cue.end_s) / 2))
+        at = cue.start_s - analysis.info.start_s
+        cards.append(
+            {
+                "at": round(at, 3),
+                "clock": clock(at),
+                "words": one_line(cue.text),
+                "picture": picture,
+            }
+        )
+    return cards
+
+
+def _moments(analysis: Analysis, ui: Words) -> list[dict[str, Any]]:
     cards = []
     for segment in analysis.summary.segments:
         at = segment.start_s - analysis.info.start_s
@@ -185,6 +219,7 @@ def _moments(analysis: Analysis) -> list[dict[str, Any]]:
                 "clock": f"{clock(at)} – {clock(segment.end_s - analysis.info.start_s)}",
                 "label": one_line(segment.label),
                 "words": one_line(segment.words),
+                "parts": parts_text(segment.parts, ui),
                 "picture": picture,
             }
         )

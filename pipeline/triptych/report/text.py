@@ -7,7 +7,16 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-__all__ = ["clean", "clock", "has_cjk", "href", "one_line", "percent", "score_text"]
+__all__ = [
+    "clean",
+    "clock",
+    "duration_text",
+    "has_cjk",
+    "href",
+    "one_line",
+    "percent",
+    "score_text",
+]
 
 # Overrides and isolates can make text read as something else than it says; marks may stay.
 _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -23,6 +32,15 @@ def clock(seconds: float) -> str:
     whole = max(0, int(seconds + 1e-6))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def duration_text(seconds: float) -> str:
+    """A length as people read it; with tenths where it is below ten seconds.
+
+    >>> duration_text(4.27), duration_text(65.4)
+    ('0:04.2', '1:05')
+    """
+    return f"0:{int(seconds * 10 + 1e-6) / 10:04.1f}" if 0 <= seconds < 10 else clock(seconds)
 
 
 def percent(share: float) -> str:

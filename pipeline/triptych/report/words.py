@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Words", "words_for"]
+__all__ = ["Words", "parts_text", "words_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,16 @@ class Words:
     summary: str = "Summary"
     key_moments: str = "Key moments"
     chapter: str = "Chapter {}"
+    chapters: str = "Chapters"
+    keyphrases: str = "Key phrases"
+    said: str = "What was said"
+    part_representative: str = "typical"
+    part_novel: str = "new"
+    part_audible: str = "loud"
+    part_spoken: str = "spoken"
+    part_moving: str = "moving"
+    part_important: str = "important to the model"
+    part_redundant: str = "seen before"
     transcript: str = "Transcript"
     warnings: str = "Warnings"
     details: str = "Details"
@@ -84,6 +95,16 @@ _CHINESE = Words(
     summary="摘要",
     key_moments="关键时刻",
     chapter="第 {} 章",
+    chapters="章节",
+    keyphrases="关键词",
+    said="片中的话",
+    part_representative="有代表性",
+    part_novel="新内容",
+    part_audible="响亮",
+    part_spoken="有话语",
+    part_moving="有动作",
+    part_important="模型看重",
+    part_redundant="前面已有",
     transcript="字幕文本",
     warnings="注意事项",
     details="详细信息",
@@ -135,6 +156,17 @@ _CHINESE = Words(
     failed="失败",
     skipped="已跳过",
 )
+
+
+def parts_text(parts: Mapping[str, float], words: Words) -> str:
+    """What speaks for a key moment, most first.
+
+    >>> parts_text({"novel": 0.1, "representative": 0.9, "redundant": -0.0}, Words())
+    'typical +0.90, new +0.10'
+    """
+    shown = sorted(parts.items(), key=lambda part: -abs(part[1]))
+    names = ((getattr(words, f"part_{name}", name), value) for name, value in shown)
+    return ", ".join(f"{name} {value:+.2f}" for name, value in names if abs(value) >= 0.005)
 
 
 def words_for(language: str) -> Words:
