@@ -64,10 +64,13 @@ def titled(
     said = [
         phrases_of([c.text for c in cues if a <= (c.start_s + c.end_s) / 2 < b]) for a, b in spans
     ]
+    # One of thirty labels always leads: a title must be twice as likely as any is by chance.
+    shares = prediction.kind == "shares" and len(prediction.labels) > 4
+    least = max(_LEAST, 2 / len(prediction.labels)) if shares else 0.5
     chapters: list[Chapter] = []
     for i, (start_s, end_s) in enumerate(spans):
         found = keyphrases(said[i], most=1, elsewhere=said)
-        label = label_between(timeline, prediction, start_s, end_s)
+        label = label_between(timeline, prediction, start_s, end_s, least=least)
         title = found[0] if found else names.get(label, label)
         if chapters and title == chapters[-1].title:
             title = ""
@@ -75,7 +78,14 @@ def titled(
     return tuple(chapters)
 
 
-def label_between(timeline: Timeline, prediction: Prediction, start_s: float, end_s: float) -> str:
+def label_between(
+    timeline: Timeline,
+    prediction: Prediction,
+    start_s: float,
+    end_s: float,
+    *,
+    least: float = _LEAST,
+) -> str:
     """The label that leads in a stretch of time and says something of it, or nothing."""
     first = int(np.searchsorted(timeline.end_s, start_s + 1e-6, side="right"))
     last = int(np.searchsorted(timeline.start_s, end_s - 1e-6, side="left"))
@@ -85,7 +95,7 @@ def label_between(timeline: Timeline, prediction: Prediction, start_s: float, en
         return ""
     means = steps.mean(axis=0)
     best = int(means.argmax())
-    return prediction.labels[best] if means[best] >= _LEAST else ""
+    return prediction.labels[best] if means[best] >= least else ""
 
 
 def _best(prediction: Prediction, names: Mapping[str, str], *, chinese: bool) -> str:
