@@ -329,6 +329,15 @@ def png(picture: Picture) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(picture: Picture) -> bytes:
+    """A still picture, with loss."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 # Records
 
 

@@ -26,11 +26,13 @@ SETTINGS = {
         "workers": ("runner", "workers"),
         "max_failures": ("runner", "max_failures"),
         "verify": ("runner", "verify"),
+        "frames_fps": ("runner", "frames_fps"),
     },
     "train": {
         "asr": ("extract", "asr"),
         "lang": ("extract", "language"),
         "workers": ("runner", "workers"),
+        "frames_fps": ("runner", "frames_fps"),
         **{
             name: ("train", name)
             for name in (
@@ -47,9 +49,16 @@ SETTINGS = {
             )
         },
     },
-    "evaluate": {"workers": ("runner", "workers")},
-    "decode": {"workers": ("runner", "workers"), "short_side": ("decode", "short_side")},
-    "reel": {"workers": ("runner", "workers")},
+    "evaluate": {
+        "workers": ("runner", "workers"),
+        "frames_fps": ("runner", "frames_fps"),
+    },
+    "decode": {
+        "workers": ("runner", "workers"),
+        "frames_fps": ("runner", "frames_fps"),
+        "short_side": ("decode", "short_side"),
+    },
+    "reel": {"workers": ("runner", "workers"), "frames_fps": ("runner", "frames_fps")},
 }
 SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
 
@@ -130,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_run(commands: Any) -> None:
     what = "analyse files, folders, globs and manifests"
     run = _command(commands, "run", what=what, epilog=_EPILOG_OF_RUN)
-    _add_inputs(run, metavar="INPUT", also="and optionally label, start, end, split, group")
+    _add_inputs(run, metavar="INPUT", also="and optionally label, start, end, split, group, fps")
     _add_answers(run)
     run.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and how long it would take"
@@ -398,6 +407,12 @@ def _add_inputs(command: argparse.ArgumentParser, *, metavar: str, also: str) ->
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--frames-fps",
+        type=float,
+        metavar="N",
+        help="folders of numbered pictures are films, with so many pictures a second",
+    )
     command.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
     command.add_argument("--config", metavar="FILE", help="configuration in TOML")
     command.add_argument(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from triptych.decode.sidecar import SIDECAR_ENDINGS, find_sidecars
 from triptych.inputs import Source, find_sources
+from triptych.numbered import is_picture
 
 __all__ = ["Arrival", "Looks", "Stamp"]
 
@@ -47,10 +48,14 @@ class Looks:
         folder: is looked through as a run does, the folders in it included.
         out: is left out if it is within the folder.
         settle_s: seconds for which a complete file has been left alone.
+        frames_fps: see `find_sources`.
     """
 
-    def __init__(self, folder: Path, out: Path, *, settle_s: float) -> None:
+    def __init__(
+        self, folder: Path, out: Path, *, settle_s: float, frames_fps: float | None = None
+    ) -> None:
         self._folder, self._out, self._settle_s = folder, out, settle_s
+        self._frames_fps = frames_fps
         self._seen: dict[str, Arrival] = {}
 
     def look(self, now: float) -> dict[str, Arrival] | None:
@@ -62,7 +67,7 @@ class Looks:
         if not os.path.isdir(self._folder):
             return None
         try:
-            sources = find_sources([self._folder], out=self._out)
+            sources = find_sources([self._folder], out=self._out, frames_fps=self._frames_fps)
         except OSError:  # a network drive that goes away meanwhile
             return None
         names = _Names()
@@ -104,7 +109,10 @@ def _is_unfinished(source: Source, names: _Names) -> bool:
 def _stamp(path: Path, names: _Names) -> Stamp:
     """What changes when a file or one of its subtitle files does, in content or permissions."""
     _, subtitles = names[path.parent]
-    return tuple(_status(p) for p in (path, *find_sidecars(path, subtitles)))
+    pictures: list[Path] = []
+    if path.is_dir():  # a film of pictures grows, and each of them may
+        pictures = [path / name for name in sorted(names[path][0]) if is_picture(name)]
+    return tuple(_status(p) for p in (path, *pictures, *find_sidecars(path, subtitles)))
 
 
 def _status(path: Path) -> tuple[str, int, int, int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from triptych.errors import InputError, UsageError
+from triptych.numbered import FPS_RANGE
 
 __all__ = [
     "Config",
@@ -102,6 +103,8 @@ class RunnerConfig:
     workers: int = 0  #: 0: one a core
     device: Device = "cpu"  #: cuda: one process runs all networks, on a GPU; cpu-shared: on a CPU
     time_limit_s: float = 0.0  #: for one video; 0: from its size, or its length where known
+    #: Of folders of numbered pictures, which are films then; 0: only where a manifest says so.
+    frames_fps: float = 0.0
     verify: bool = False  #: read every file, even if it seems not to have changed
     max_failures: str = ""  #: of `run`: "20" or "10%" failed are too many; empty: never
 
@@ -152,6 +155,13 @@ class Config:
         _require(self.predict.top >= 1, "predict.top", "at least 1")
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
+        low, high = FPS_RANGE
+        rate = self.runner.frames_fps
+        _require(
+            rate == 0 or low <= rate <= high,
+            "runner.frames_fps (--frames-fps)",
+            f"between {low:g} and {high:g}",
+        )
         parse_budget(self.predict.summary)
         _require(self.predict.shortest_clip_s >= 0.1, "predict.shortest_clip_s", "at least 0.1")
         _require(
@@ -238,7 +248,7 @@ def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") ->
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: device, max_failures, time_limit_s, verify, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: device, frames_fps, max_failures, time_limit_s, verify, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from triptych.errors import UsageError
 from triptych.features.jobs import in_use
 from triptych.features.layout import default_root
 from triptych.fuse.provenance import adopted
-from triptych.inputs import find_sources
+from triptych.inputs import Source, find_sources
 from triptych.learn.dataset import Dataset, Item, group_of, listed, read_dataset, target_of
 from triptych.prepare import Listener, Silent, what_is_missing
 from triptych.samples import Gathered, gather_samples, identify_all
@@ -66,7 +66,10 @@ def evaluate(
     folders = [os.fspath(folder) for folder in (model, *compare)]
     configs = [_config_of(folder, config or Config()) for folder in folders]
     models = _models(folders)
-    dataset, split, warnings = _dataset(inputs, models[0], out=Path(folders[0]))
+    sources = find_sources(
+        inputs, out=Path(folders[0]), frames_fps=configs[0].runner.frames_fps or None
+    )
+    dataset, split, warnings = _dataset(sources, models[0])
     for missing in what_is_missing(configs[0]):
         listener.note(missing)
     rows = identify_all(dataset.items)
@@ -129,11 +132,8 @@ def _models(folders: Sequence[str]) -> list[TrainedModel]:
     return models
 
 
-def _dataset(
-    inputs: Sequence[str | os.PathLike[str]], model: TrainedModel, *, out: Path
-) -> tuple[Dataset, str, list[str]]:
+def _dataset(sources: Sequence[Source], model: TrainedModel) -> tuple[Dataset, str, list[str]]:
     """The videos to measure on, which split they are, and what to know about them."""
-    sources = find_sources(inputs, out=out)
     dataset = read_dataset(sources, task="regression" if model.task == "regression" else "auto")
     if model.task == "single" and dataset.task == "multi":
         several = next(i for i in dataset.items if len(i.labels) > 1)

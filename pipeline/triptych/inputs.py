@@ -1,34 +1,30 @@
 """INPUT arguments -> the files to work on, each with a place of its own in the output folder.
 
-Inputs are files, folders, globs and manifests (csv or jsonl). Only the standard library is
-imported: a folder that is already finished must answer at once.
+Inputs are files, folders, globs and manifests (csv or jsonl). A folder of numbered pictures is
+one input, and a film once its rate is said. Only the standard library is imported: a folder that
+is already finished must answer at once.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import functools
 import glob
 import hashlib
-import io
-import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from triptych.errors import InputError, UsageError
+from triptych.manifest import manifest_rows, rate_in, seconds_in, text_in
+from triptych.numbered import are_numbered, is_picture, names_in
 
 __all__ = ["Source", "find_folders", "find_sources"]
 
 log = logging.getLogger(__name__)
 
-_COLUMNS = ("path", "label", "start", "end", "split", "group")
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
 _RESULTS = frozenset({"index.html", "predictions.csv", "run.jsonl", "summary.json"})
 _UNPACKED = b'"made_by": "triptych decode"'  # how media.json begins
@@ -75,7 +71,7 @@ _MEDIA = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One thing to analyse: a file, or a window of it."""
+    """One thing to analyse: a file, a folder of numbered pictures, or a window of either."""
 
     path: Path
     relative: PurePosixPath  #: its folder below OUT
@@ -85,14 +81,23 @@ class Source:
     extra: tuple[tuple[str, str], ...] = ()  #: label, split, group of a manifest's row
     #: its path below the folder that was given; empty for what was named by itself
     inside: PurePosixPath = field(default_factory=PurePosixPath)
+    frames_fps: float | None = None  #: pictures a second; of folders, and only if it was said
 
 
-def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list[Source]:
+def find_sources(
+    inputs: Sequence[str | os.PathLike[str]], *, out: Path, frames_fps: float | None = None
+) -> list[Source]:
     """All files to look at, in a stable order, each once.
 
     Folders are walked recursively; hidden files, subtitle files and everything below `out`, or
-    below the results of another run, are left out. Whether the rest is media is decided when it
-    is opened; links that lead nowhere, pipes and devices are told from files before that.
+    below the results of another run, are left out. Numbered pictures are one source, their
+    folder. Whether the rest is media is decided when it is opened; links that lead nowhere, pipes
+    and devices are told from files before that.
+
+    Args:
+        inputs: files, folders, globs and manifests.
+        out: folder of the results.
+        frames_fps: pictures a second of folders of numbered pictures, if they are films.
 
     Raises:
         InputError: an input does not exist, or may not be read.
@@ -104,12 +109,12 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
             raise InputError("an input is empty", remedy="check the command")
         path = Path(text)
         if not _is_there(path) and glob.has_magic(text):
-            found.extend(_glob(text, out))
+            found.extend(_glob(text, out, frames_fps))
         elif os.path.isdir(path):
             _check_open(path)
-            found.extend(_walk(path, out))
+            found.extend(_walk(path, out, frames_fps))
         elif os.path.isfile(path) and path.suffix.lower() in _MANIFESTS:
-            found.extend(_manifest(path))
+            found.extend(_manifest(path, frames_fps))
         else:  # what is no regular file has a row of its own that says so
             found.append(Source(path=path, relative=PurePosixPath(path.name)))
     return _each_in_its_place(found)
@@ -153,15 +158,31 @@ def find_folders(inputs: Sequence[str | os.PathLike[str]], *, out: Path) -> list
     return [Path(os.path.abspath(here)) for root in roots for here, _ in _looked_into(root, out)]
 
 
-def _walk(root: Path, out: Path) -> Iterator[Source]:
+def _walk(root: Path, out: Path, frames_fps: float | None) -> Iterator[Source]:
     for here, files in _looked_into(root, out):
+        if one := are_numbered(files):
+            named = here == root and not any(Path(n).suffix.lower() in _MEDIA for n in files)
+            inside = PurePosixPath(here.relative_to(root).as_posix())
+            yield Source(
+                path=here,
+                relative=inside if inside.name else PurePosixPath(_name_of(root)),
+                expected=named or frames_fps is not None,
+                inside=inside,
+                frames_fps=frames_fps,
+            )
         for name in sorted(files):
             path = here / name
             expected = path.suffix.lower() in _MEDIA
             if name.startswith(".") or path.suffix.lower() in _SUBTITLES:
                 continue
+            if one and is_picture(name):
+                continue
             relative = PurePosixPath(path.relative_to(root).as_posix())
             yield Source(path=path, relative=relative, expected=expected, inside=relative)
+
+
+def _name_of(folder: Path) -> str:
+    return os.path.basename(os.path.abspath(folder)) or "frames"
 
 
 @functools.cache  # once, however often a folder is looked through
@@ -209,7 +230,7 @@ def _is_unpacked(folder: Path) -> bool:
         return False
 
 
-def _glob(pattern: str, out: Path) -> list[Source]:
+def _glob(pattern: str, out: Path, frames_fps: float | None) -> list[Source]:
     fixed = Path(*_before_magic(Path(pattern)))
     out = out.resolve()
     found: list[Source] = []
@@ -217,11 +238,13 @@ def _glob(pattern: str, out: Path) -> list[Source]:
         path = Path(name)
         if out in path.resolve().parents:
             continue
-        if not os.path.isdir(path) and path.suffix.lower() not in _SUBTITLES:
+        film = frames_fps is not None and os.path.isdir(path) and are_numbered(names_in(path))
+        if film or (not os.path.isdir(path) and path.suffix.lower() not in _SUBTITLES):
             relative = path.relative_to(fixed) if fixed != Path() else path
             parts = [p for p in relative.parts if p not in ("..", relative.anchor)]
             place = PurePosixPath(*parts)
-            found.append(Source(path=path, relative=place, inside=place))
+            rate = frames_fps if film else None
+            found.append(Source(path=path, relative=place, inside=place, frames_fps=rate))
     if not found:
         raise InputError("no file matches", path=pattern, remedy="check the pattern")
     return found
@@ -234,8 +257,8 @@ def _before_magic(path: Path) -> Iterator[str]:
         yield part
 
 
-def _manifest(path: Path) -> Iterator[Source]:
-    for number, row in _rows(path):
+def _manifest(path: Path, frames_fps: float | None) -> Iterator[Source]:
+    for number, row in manifest_rows(path):
         where = f"line {number}"
         name = str(row.get("path") or "").strip()
         if not name:
@@ -246,7 +269,7 @@ def _manifest(path: Path) -> Iterator[Source]:
         )
         if not relative.name:
             raise UsageError(f"{where}: {name!r} names no file", path=path)
-        start_s, end_s = (_seconds(row.get(k), f"{where}, {k}", path) for k in ("start", "end"))
+        start_s, end_s = (seconds_in(row.get(k), f"{where}, {k}", path) for k in ("start", "end"))
         if start_s is not None or end_s is not None:
             if end_s is not None and end_s <= (start_s or 0.0):
                 raise UsageError(f"{where}: end is not after start", path=path)
@@ -255,82 +278,19 @@ def _manifest(path: Path) -> Iterator[Source]:
         extra = tuple(
             (k, text)
             for k in ("label", "split", "group")
-            if (text := _text(row.get(k), f"{where}, {k}", path))
+            if (text := text_in(row.get(k), f"{where}, {k}", path))
         )
-        yield Source(path=media, relative=relative, start_s=start_s, end_s=end_s, extra=extra)
-
-
-def _check_names(names: Iterable[str | None], path: Path) -> None:
-    """Refuse a column whose name is nearly one of ours: what it says would go unheard."""
-    for name in names:
-        meant = (name or "").strip().casefold()
-        near = get_close_matches(meant, _COLUMNS, n=1, cutoff=0.8)
-        if near and name != near[0]:
-            raise UsageError(
-                f"an unknown column {name!r}", path=path, remedy=f"did you mean {near[0]!r}?"
-            )
-
-
-def _content(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as err:
-        raise UsageError(f"cannot read the manifest: {err.strerror}", path=path) from err
-    for encoding in ("utf-8-sig", "gb18030"):  # Chinese spreadsheets save the second one
-        with contextlib.suppress(UnicodeDecodeError):
-            return content.decode(encoding)
-    raise UsageError(
-        "cannot read the manifest: it is no text", path=path, remedy="save it as UTF-8 text"
-    )
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = _content(path)
-    if path.suffix.lower() == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        try:
-            _check_names(reader.fieldnames or (), path)
-            yield from ((reader.line_num, row) for row in reader)
-        except csv.Error as err:
-            raise UsageError(f"line {reader.line_num + 1} is not CSV: {err}", path=path) from err
-        return
-    # Not splitlines: names and labels may hold line separators that JSON does not escape.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as err:
-                raise UsageError(f"line {number} is not JSON: {err}", path=path) from err
-            if not isinstance(row, dict):
-                raise UsageError(f"line {number} is not a JSON object", path=path)
-            _check_names(row, path)
-            yield number, row
-
-
-def _text(value: object, where: str, path: Path) -> str:
-    """A cell as text; a list's items with `|` between them, as a CSV cell would hold them."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        items = [_text(item, where, path) for item in value]
-        if any("|" in item for item in items):
-            raise UsageError(f"{where}: | stands between labels, not within one", path=path)
-        return "|".join(item for item in items if item)
-    if isinstance(value, dict):
-        raise UsageError(f"{where}: {value!r} is no text", path=path, remedy="give text or a list")
-    return str(value)
-
-
-def _seconds(value: object, where: str, path: Path) -> float | None:
-    if value is None or value == "":
-        return None
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"{where}: {value!r} is no number of seconds", path=path)
-    return seconds
+        rate = None
+        if media.is_dir():  # of a file the column may say what it likes: its own times count
+            rate = rate_in(row.get("fps"), f"{where}, fps", path) or frames_fps
+        yield Source(
+            path=media,
+            relative=relative,
+            start_s=start_s,
+            end_s=end_s,
+            extra=extra,
+            frames_fps=rate,
+        )
 
 
 def _short(seconds: float) -> str:
@@ -343,6 +303,12 @@ def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
     unique: dict[tuple[str, float | None, float | None], Source] = {}
     for source in found:
         key = (os.path.abspath(source.path), source.start_s, source.end_s)
+        if key in unique and unique[key].frames_fps != source.frames_fps:
+            raise UsageError(
+                f"two rates for one folder: {unique[key].frames_fps} and {source.frames_fps}",
+                path=source.path,
+                remedy="give one",
+            )
         unique[key] = _with_labels_of(unique[key], source) if key in unique else source
     sources = [_beside_results(source) for source in unique.values()]
     for rename in (_with_parent, _with_hash):

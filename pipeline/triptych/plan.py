@@ -45,7 +45,7 @@ def dry_run(
     from triptych.extract.engine import rows_of
 
     out, config = Path(out), adopted(config or Config())
-    sources = find_sources(inputs, out=out)
+    sources = find_sources(inputs, out=out, frames_fps=config.runner.frames_fps or None)
     check_sources(sources, out)
     check_device(config)
     journal = Journal(out / "run.jsonl")
@@ -107,7 +107,9 @@ def open_one(*, source: Source, row: Row, config: Config, threads: int) -> Row:
 
     try:
         limit = config.decode.max_pixels
-        open_media(source.path, threads=threads, max_pixels=limit).close()
+        open_media(
+            source.path, threads=threads, max_pixels=limit, frames_fps=source.frames_fps
+        ).close()
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         return given_up(row, err, expected=source.expected, stage="open")
     return row
@@ -133,7 +135,12 @@ def _features_are_kept(source: Source, row: Row, config: Config) -> bool:
 
     window = (source.start_s, source.end_s)
     job = Job(
-        path=source.path, config=config, store=Complete(), digest=row["sha256"], window=window
+        path=source.path,
+        config=config,
+        store=Complete(),
+        digest=row["sha256"],
+        window=window,
+        frames_fps=source.frames_fps,
     )
     try:
         gather(job, hear=not find_sidecars(source.path))

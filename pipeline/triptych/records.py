@@ -17,6 +17,7 @@ import numpy.typing as npt
 from triptych.spec import Modality, Spec
 
 __all__ = [
+    "FRAMES",
     "Analysis",
     "Chapter",
     "Cue",
@@ -45,6 +46,8 @@ Times = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
+#: The container of a folder of numbered pictures, as far as there is one.
+FRAMES = "frames"
 
 #: shares: 0..1, adding up to 1 over the labels; independent: a probability for each label by
 #: itself; value: what a regression says, in the unit that it was trained on
@@ -58,7 +61,11 @@ def _check(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What a container says of itself; every figure is a claim until decoded."""
+    """What a container says of itself; every figure is a claim until decoded.
+
+    `container` is `FRAMES` for a folder of numbered pictures, whose `fps` is what it was opened
+    with.
+    """
 
     path: str
     container: str
@@ -72,6 +79,11 @@ class MediaInfo:
     text: tuple[str, ...]  #: codecs of the readable text tracks
     rotation: int = 0  #: degrees counter-clockwise that the display matrix asks for
     ignored: tuple[str, ...] = ()  #: streams present but not read, in words
+
+    @property
+    def frames_fps(self) -> float | None:
+        """What a folder of numbered pictures must be opened with; None of a file."""
+        return self.fps if self.container == FRAMES else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -64,9 +64,8 @@ def run(
             `runner.device` is not there; another run is working on `out`; or a script calls this
             whenever it is imported.
     """
-    out = Path(out)
-    config = config or Config()
-    sources = find_sources(inputs, out=out)
+    out, config = Path(out), config or Config()
+    sources = find_sources(inputs, out=out, frames_fps=config.runner.frames_fps or None)
     check_device(config)
     return run_folder(sources, out, config=config, listener=listener or Silent(), redo=redo)
 

@@ -19,7 +19,7 @@ from triptych.errors import InputError, TriptychError, UsageError
 from triptych.extract.registry import preset
 from triptych.extract.specs import ASR_VERSION
 from triptych.features.index import DigestIndex
-from triptych.features.keys import digest_of, file_digest, status_of
+from triptych.features.keys import digest_of, file_digest
 from triptych.fuse.provenance import model_digest
 from triptych.inputs import Source
 from triptych.journal import Journal, Row, given_up, seen_again
@@ -104,10 +104,8 @@ class Survey:
         if source.start_s is not None or source.end_s is not None:
             row["window"] = [source.start_s, source.end_s]
         try:
-            status = status_of(source.path)
-            row["size"] = status.st_size
-            row["sha256"] = self.digests.digest(
-                source.path, status=status, verify=self.config.runner.verify
+            row["size"], row["sha256"] = self.digests.identity(
+                source, verify=self.config.runner.verify
             )
             row["fingerprint"] = self._fingerprint(source, row["sha256"])
         except (TriptychError, OSError) as err:

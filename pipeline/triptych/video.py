@@ -38,11 +38,12 @@ def analyze(
     start_s: float | None = None,
     end_s: float | None = None,
     threads: int = 1,
+    frames_fps: float | None = None,
 ) -> Analysis:
-    """Analyse one video or sound file.
+    """Analyse one video or sound file, or a folder of numbered pictures.
 
     Args:
-        path: the file; subtitle files beside it are read too.
+        path: the file, or the folder; subtitle files beside it are read too.
         config: see `triptych.config`; defaults to the embedded preset at 1 frame a second. What
             a trained model (`predict.model`) needs comes from the model.
         store: where embeddings are kept; defaults to the user's cache folder.
@@ -50,6 +51,7 @@ def analyze(
         start_s: analyse from here, in seconds from the start of the film.
         end_s: analyse up to here.
         threads: decoder threads.
+        frames_fps: pictures a second; needed for a folder, of no use for a file.
 
     Raises:
         InputError: the file is missing or unreadable.
@@ -66,6 +68,7 @@ def analyze(
         start_s=start_s,
         end_s=end_s,
         threads=threads,
+        frames_fps=frames_fps,
     )
     start, end, cues, tracks = found.start_s, found.end_s, found.cues, found.tracks
     with stage("fuse", path, found.watch):

@@ -73,7 +73,8 @@ def watch(
     check_device(config)
     listener.start(0)
     listener.note(f"watching {folder}")
-    looks = Looks(folder, Path(out), settle_s=settle_s)
+    frames_fps = config.runner.frames_fps or None
+    looks = Looks(folder, Path(out), settle_s=settle_s, frames_fps=frames_fps)
     passes = _Passes(Path(out), config, listener, settle_s=settle_s)
     idle_since: float | None = None
     gone = False

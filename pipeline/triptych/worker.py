@@ -85,6 +85,7 @@ def _analyzed(source: Source, row: Row, *, config: Config, threads: int) -> Anal
         start_s=source.start_s,
         end_s=source.end_s,
         threads=threads,
+        frames_fps=source.frames_fps,
     )
 
 
@@ -134,7 +135,8 @@ def _source_data(source: Source, row: Row, folder: Path) -> dict[str, Any]:
         "size": row["size"],
         "window": [source.start_s, source.end_s],
         "manifest": dict(source.extra),
-        "href": quote(os.fsencode(Path(link).as_posix())),
+        # A browser plays no folder of pictures.
+        "href": "" if source.frames_fps else quote(os.fsencode(Path(link).as_posix())),
     }
 
 

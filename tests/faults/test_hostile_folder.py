@@ -40,7 +40,7 @@ HOSTILE = {
     "script.mp4": NO_MEDIA,
     "noise.mp4": NO_MEDIA,
     "zeros.mp4": NO_MEDIA,
-    "picture.mp4": NO_MEDIA,
+    "picture.mp4": (*NO_MEDIA[:2], "a still picture"),
     "head.mp4": DAMAGED,
     "noise with a head.mp4": DAMAGED,
     "一半.mp4": DAMAGED,

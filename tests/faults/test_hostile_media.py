@@ -6,9 +6,13 @@ import contextlib
 import functools
 import http.server
 import os
+import struct
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,6 +22,7 @@ import pytest
 import synth
 from triptych.decode import open_media
 from triptych.decode.container import open_container
+from triptych.decode.quicktime import film_header
 from triptych.errors import DecodeError, InputError, NotMediaError, TriptychError
 from triptych.records import Frames, MediaInfo, Sound
 
@@ -91,8 +96,42 @@ def index(_: str) -> str:
     return "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n"
 
 
+def sealed(target: str) -> str:
+    """A playlist whose key lies elsewhere, and its pieces, and what comes before them."""
+    return (
+        f'#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXT-X-KEY:METHOD=AES-128,URI="{target}"\n'
+        f'#EXT-X-MAP:URI="{target}"\n#EXTINF:5.0,\n{target}\n#EXT-X-ENDLIST\n'
+    )
+
+
+def master(target: str) -> str:
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{target}\n"
+
+
+def avisynth(target: str) -> str:
+    return f'DirectShowSource("{target}")\n'
+
+
+def vapoursynth(target: str) -> str:
+    return f"import vapoursynth as vs\nvs.core.ffms2.Source('{target}').set_output()\n"
+
+
+def subtitles(target: str) -> str:
+    """With a font of its own, and a picture by address."""
+    return (
+        "[Script Info]\nScriptType: v4.00+\n[Fonts]\nfontname: x.ttf\n!!!\n[Events]\n"
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        f"Dialogue: 0,0:00:00.00,0:00:01.00,,,0,0,0,,{{\\img({target})}}hello\n"
+    )
+
+
 SCRIPTS = {
     "playlist": playlist,
+    "sealed playlist": sealed,
+    "master playlist": master,
+    "avisynth": avisynth,
+    "vapoursynth": vapoursynth,
+    "subtitles": subtitles,
     "concat": concat,
     "dash": manifest,
     "sdp": session,
@@ -116,10 +155,50 @@ def test_scripts_reach_neither_the_network_nor_other_files(
     for ending in (".mp4", ".m3u8", ".mkv", ".ts", ".sdp", ".mpd", ".ffconcat"):
         path = tmp_path / f"film{ending}"
         path.write_text(SCRIPTS[kind](target))
-        with pytest.raises(NotMediaError) as caught:
+        with pytest.raises(DecodeError) as caught:
             read_all(path)
-        assert caught.value.path == str(path) and "refused" in caught.value.remedy
+        assert caught.value.path == str(path) and caught.value.remedy
+        if kind == "subtitles":
+            assert "no pictures and no sound" in caught.value.message
+        else:
+            assert isinstance(caught.value, NotMediaError) and "refused" in caught.value.remedy
     assert server.hits == []
+
+
+def referring(path: Path, other: Path) -> Path:
+    """A QuickTime film whose only picture lies in another file."""
+    picture = synth.jpeg(synth.plain(synth.RED))
+    film = bytearray(
+        film_header(b"jpeg", size=(96, 64), sizes=[len(picture)], stays=[25], ticks_a_second=25)
+    )
+    other.write_bytes(bytes(len(film)) + picture)  # where the film says that it lies
+    name = str(other).encode()
+    # An alias record, as QuickTime's own players wrote it: names, levels, and the whole path.
+    record = bytes(10) + b"\0" * 28 + bytes(12)
+    record += bytes([len(other.name)]) + other.name.encode().ljust(63, b"\0") + bytes(16)
+    record += struct.pack(">hh", 0, 0) + bytes(16)
+    record += struct.pack(">hH", 2, len(name)) + name + b"\0" * (len(name) % 2)
+    record += struct.pack(">hH", -1, 0)
+    alias = struct.pack(">I4sI", 12 + len(record), b"alis", 0) + record
+    at = film.index(b"url ") - 4
+    grown = len(alias) - 12
+    film[at : at + 12] = alias
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        size_at = film.index(box) - 4
+        film[size_at : size_at + 4] = struct.pack(
+            ">I", struct.unpack(">I", film[size_at : size_at + 4])[0] + grown
+        )
+    path.write_bytes(film)
+    return path
+
+
+def test_a_film_whose_pictures_lie_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    path = referring(tmp_path / "film.mov", tmp_path / "other.bin")
+    followed = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(path), options=followed) as container:  # or this test is about nothing
+        assert len(list(container.decode(video=0))) == 1
+    with pytest.raises(DecodeError, match="nothing could be decoded"):
+        read_all(path)
 
 
 def test_such_a_playlist_would_work_without_the_guard(tmp_path: Path, server: Counting) -> None:
@@ -140,7 +219,12 @@ def test_such_a_playlist_would_work_without_the_guard(tmp_path: Path, server: Co
 
 
 def test_a_film_whose_name_is_an_address_is_a_file(tmp_path: Path, server: Counting) -> None:
-    for name in ("http:", "concat:a", "pipe:0", "data:x", "-i", "%03d.mkv", "a?b#c.mkv"):
+    names = (
+        *("http:", "concat:a|b", "pipe:0", "data:x", "subfile,,start,0,end,9,,:x", "crypto:x"),
+        *("-", "-i", "%03d.mkv", "*.mkv", "a?b#c.mkv", "[a-z].mkv", "two\nlines", " blank ", "\t"),
+        *("影片\u3000😀\u202e.mkv", "e\u0301.mkv", "x" * 255, os.fsdecode(b"\xff\xfe.mkv")),
+    )
+    for name in names:
         synth.write(tmp_path / "film.mkv", times=[0.0]).rename(tmp_path / name)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(tmp_path)
@@ -251,6 +335,92 @@ def test_a_stream_that_appears_midway_costs_nothing(tmp_path: Path) -> None:
         chunks = list(media.stream(fps=25.0))
     assert sum(len(c.pts_s) for c in chunks if isinstance(c, Frames)) == 200
     assert sum(len(c.samples) for c in chunks if isinstance(c, Sound)) > 7.9 * synth.RATE_HZ
+
+
+def test_more_streams_than_any_film_has_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("pcm_u8", rate=8000, layout="mono") for _ in range(201)]
+        for stream in streams:
+            frame = synth.audio_frame(synth.tone(440, 0.01, 8000), rate=8000, format="u8")
+            out.mux(stream.encode(frame))
+    with pytest.raises(DecodeError, match="201 streams are over the limit of 200") as caught:
+        open_media(path)
+    assert caught.value.path == str(path) and caught.value.remedy
+
+
+_STARVED = """
+import resource, sys
+from pathlib import Path
+from triptych.decode.container import open_container
+from triptych.errors import TriptychError
+
+open_container(sys.argv[1]).close()  # what it needs once is there
+held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (held + 1_000_000, resource.RLIM_INFINITY))
+try:
+    open_container(sys.argv[2])
+except TriptychError as err:
+    print(type(err).__name__, err.retryable, err.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+def test_want_of_memory_at_the_opening_is_no_damage(tmp_path: Path) -> None:
+    small = synth.write(tmp_path / "small.mkv", times=[0.0])
+    # Its table of pictures, which is read at once, takes more than there is.
+    count = 300_000
+    large = tmp_path / "large.mov"
+    large.write_bytes(
+        film_header(b"jpeg", size=(96, 64), sizes=[1] * count, stays=[1] * count, ticks_a_second=25)
+        + bytes(count)
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", _STARVED, str(small), str(large)],
+        capture_output=True, encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    assert told.stdout == "ResourceError True memory ran out\n", told.stderr
+
+
+# Times that lie
+
+
+def lying(path: Path, *, pictures: bool, jump_s: float) -> Path:
+    """A second of sound, and of pictures, and the same again much later."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        sound = out.add_stream("aac", rate=16_000, layout="mono")
+        for begin_s in (0.0, jump_s):
+            at = round(begin_s * 16_000)
+            block = synth.audio_frame(synth.tone(440, 1.0), rate=16_000, format="s16", at=at)
+            out.mux(sound.encode(block))
+            for index in range(10):
+                frame = av.VideoFrame.from_ndarray(synth.textured(index), "rgb24")
+                shown_s = (begin_s if pictures else bool(begin_s)) + index / 10
+                frame.pts, frame.time_base = round(shown_s * 1000), Fraction(1, 1000)
+                out.mux(video.encode(frame))
+        for stream in (video, sound):
+            out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "ts"])
+@pytest.mark.parametrize("pictures", [False, True])
+@pytest.mark.parametrize("jump_s", [36_000.0, 500.0])
+def test_a_small_file_does_not_last_for_hours(
+    tmp_path: Path, ending: str, pictures: bool, jump_s: float
+) -> None:
+    path = lying(tmp_path / f"film.{ending}", pictures=pictures, jump_s=jump_s)
+    with open_media(path) as media:
+        heard = sum(len(c.samples) for c in media.stream() if isinstance(c, Sound))
+        report = media.report
+    assert heard / synth.RATE_HZ < 4.0
+    # MP4 says how long each picture stays, and that is believed for as long as times are.
+    assert report.end_s < (4.0 if not pictures or (jump_s > 1000 and ending != "mp4") else 3600)
+    assert report.partial == (jump_s > 1000 or not pictures)
+    assert any("too little in this file for its times to be true" in w for w in report.warnings)
 
 
 # Random damage

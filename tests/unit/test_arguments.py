@@ -19,7 +19,7 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 HELP = {"--help", "-h"}
 COMMON = {
-    *HELP, "--config", "--json", "--log-file", "--log-format", "--quiet", "--set", "--verbose",
+    *HELP, "--config", "--frames-fps", "--json", "--log-file", "--log-format", "--quiet", "--set", "--verbose",
     "--workers",
 }  # fmt: skip
 ANSWERS = {

@@ -15,7 +15,7 @@ from PIL import Image
 import synth
 from triptych.decode import open_media
 from triptych.errors import DecodeError, NotMediaError
-from triptych.records import Frames
+from triptych.records import Frames, Luma
 
 H264 = {"codec": "libx264", "pixels": "yuv420p"}
 
@@ -240,13 +240,18 @@ def test_bitmap_subtitles_are_named_and_not_read(tmp_path: Path) -> None:
     assert warning == f"subtitles that are pictures are not read: {', '.join(named)}"
 
 
-@pytest.mark.parametrize(("ending", "codec"), [("gif", "gif"), ("png", "apng"), ("apng", "apng")])
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("gif", "gif"), ("png", "apng"), ("apng", "apng"), ("webp", "rawvideo")]
+)
 def test_animated_images_are_films(tmp_path: Path, ending: str, codec: str) -> None:
     """Each picture stays for a time of its own."""
     path = tmp_path / f"film.{ending}"
     pictures = [Image.fromarray(synth.plain(colour)) for colour in synth.COLOURS]
     lasting = [500, 1000, 500, 500]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=lasting, loop=0)
+    more = {"lossless": True} if ending == "webp" else {}
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=lasting, loop=0, **more
+    )
     with open_media(path) as media:
         (frames,) = (chunk for chunk in media.stream(fps=4) if isinstance(chunk, Frames))
         assert media.info.video == codec
@@ -256,10 +261,48 @@ def test_animated_images_are_films(tmp_path: Path, ending: str, codec: str) -> N
     np.testing.assert_allclose(frames.rgb[:, 5, 5], synth.COLOURS, atol=3)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_webp_is_refused_by_name(tmp_path: Path, count: int) -> None:
-    path = tmp_path / "film.webp"
-    pictures = [Image.fromarray(synth.plain(colour)) for colour in synth.COLOURS[:count]]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:])
-    with pytest.raises(NotMediaError, match="WebP picture"):
+@pytest.mark.parametrize("ending", ["png", "gif", "webp", "jpg", "bmp", "tif", "avif"])
+def test_a_still_picture_is_no_film(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"picture.{ending}"
+    Image.fromarray(synth.quarters()).save(path)
+    with pytest.raises(NotMediaError, match="a still picture") as caught:
         open_media(path)
+    assert "--frames-fps" in caught.value.remedy
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "webp"])
+def test_transparent_places_are_black_and_pictures_build_on_those_before(
+    tmp_path: Path, ending: str
+) -> None:
+    first = Image.new("RGBA", (96, 64))
+    first.paste(synth.RED, (0, 0, 48, 32))
+    second = Image.new("RGBA", (96, 64))
+    second.paste(synth.GREEN, (48, 32, 96, 64))
+    both = first.copy()
+    both.alpha_composite(second)
+    path = tmp_path / f"film.{ending}"
+    options = {"lossless": True} if ending == "webp" else {"disposal": 0}
+    first.save(path, save_all=True, append_images=[both], duration=[500, 1000], loop=2, **options)
+    with open_media(path) as media:
+        chunks = list(media.stream(fps=2, dense_fps=2))
+        assert media.report.end_s == pytest.approx(1.5)
+    (frames,) = (chunk for chunk in chunks if isinstance(chunk, Frames))
+    assert frames.pts_s.tolist() == [0.0, 0.5]
+    np.testing.assert_array_equal(frames.rgb[:, 5, 90], 0)  # where nothing was painted
+    np.testing.assert_array_equal(frames.rgb[0, 60, 90], 0)
+    np.testing.assert_allclose(frames.rgb[:, 5, 5], [synth.RED] * 2, atol=3)
+    np.testing.assert_allclose(frames.rgb[1, 60, 90], synth.GREEN, atol=3)
+    (lumas,) = (chunk for chunk in chunks if isinstance(chunk, Luma))
+    assert lumas.gray[0, 60, 90] == 0 < lumas.gray[1, 60, 90]
+
+
+def test_a_damaged_animation_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "film.webp"
+    pictures = [Image.fromarray(synth.textured(n)) for n in range(5)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], lossless=True)
+    content = path.read_bytes()
+    for keep in (13, 60, len(content) // 2):
+        path.write_bytes(content[:keep])
+        with pytest.raises(DecodeError) as caught, open_media(path) as media:
+            list(media.stream())
+        assert caught.value.path == str(path) and caught.value.remedy

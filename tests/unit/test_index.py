@@ -161,7 +161,7 @@ def test_verify_reads_in_any_case_and_mends_the_index(
     right = ask(place, file)
     wrong = hashlib.sha256(b"another").hexdigest()
     name = os.fsencode(file)
-    seal = index._seal(name, index._state(file.stat()), wrong)
+    seal = index._seal(name, index.state_of(file.stat()), wrong)
     change_rows(place, "UPDATE digests SET sha256 = ?, seal = ?", wrong, seal)
     assert ask(place, file) == wrong
     assert caplog.messages == []

@@ -233,12 +233,45 @@ def test_flash_and_click_meet(tmp_path: Path, start_s: float) -> None:
 
 def test_a_long_hole_is_filled_in_pieces() -> None:
     tone = synth.tone(600, 1.0)
-    stream, length = MonoStream(rate_hz=synth.RATE_HZ), 0
+    stream, length = MonoStream(rate_hz=synth.RATE_HZ, file_bytes=3_000_000), 0
     for at in (0, 3000 * synth.RATE_HZ):
         for chunk in stream.feed(synth.audio_frame(tone, rate=synth.RATE_HZ, at=at)):
             length += len(chunk.samples)
             assert stream._held <= 2 * CHUNK
     assert length + sum(len(c.samples) for c in stream.finish()) == 3001 * synth.RATE_HZ
+
+
+def test_holes_that_nothing_in_the_file_speaks_for_are_closed() -> None:
+    second = synth.tone(600, 1.0)
+    stream, length = MonoStream(rate_hz=synth.RATE_HZ, file_bytes=10_000), 0.0
+    for n in range(10):  # a second of sound, ten hours of nothing, and so on; and small holes
+        for at_s in (n * 36_000, n * 36_000 + 1.5):
+            frame = synth.audio_frame(second, rate=synth.RATE_HZ, at=round(at_s * synth.RATE_HZ))
+            length += sum(len(c.samples) for c in stream.feed(frame)) / synth.RATE_HZ
+    length += sum(len(c.samples) for c in stream.finish()) / synth.RATE_HZ
+    assert length == pytest.approx(10 * 2.5)
+    assert stream.disbelieved_s == pytest.approx(9 * (36_000 - 2.5))
+
+
+def test_one_false_time_closes_nothing() -> None:
+    stream = MonoStream(rate_hz=synth.RATE_HZ)
+    second = synth.tone(600, 1.0)
+    for at_s in (0, 36_001, 2, 3):
+        list(stream.feed(synth.audio_frame(second, rate=synth.RATE_HZ, at=at_s * synth.RATE_HZ)))
+    assert (stream.end_s, stream.disbelieved_s, stream.overlaps) == (4.0, 0.0, 0)
+
+
+@pytest.mark.parametrize("hole_s", [59.0, 0.2])
+def test_silence_stays_within_what_is_believed(hole_s: float) -> None:
+    # Many small lies are no better than one.
+    blip = synth.tone(600, 0.02)
+    stream, at_s, length = MonoStream(rate_hz=synth.RATE_HZ, file_bytes=10_000), 0.0, 0
+    for _ in range(400):
+        frame = synth.audio_frame(blip, rate=synth.RATE_HZ, at=round(at_s * synth.RATE_HZ))
+        length += sum(len(chunk.samples) for chunk in stream.feed(frame))
+        at_s += 0.02 + hole_s
+    heard_s = 400 * 0.02
+    assert length / synth.RATE_HZ <= 60 + 10 + 11 * heard_s
 
 
 def test_memory_does_not_grow_with_the_length() -> None:

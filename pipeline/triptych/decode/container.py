@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +26,20 @@ from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from triptych.decode.cues import is_text_codec
+from triptych.decode.filmfile import FilmFile
 from triptych.decode.hdr import hdr_name
+from triptych.decode.memory import check_memory
+from triptych.decode.series import film_of_folder
 from triptych.decode.sidecar import language_tag
-from triptych.errors import DecodeError, InputError, NotMediaError
+from triptych.decode.webp import film_of_webp, is_webp
+from triptych.errors import (
+    DecodeError,
+    InputError,
+    NotMediaError,
+    ResourceError,
+    TriptychError,
+)
+from triptych.numbered import are_numbered, is_picture, names_in, not_said, still_picture
 from triptych.records import MediaInfo
 
 __all__ = [
@@ -49,6 +61,13 @@ _REFUSED = frozenset(
         *("sdp", "tty", "vapoursynth", "vobsub", "webm_dash_manifest"),
     )
 )
+_MOST_STREAMS = 200
+# First bytes of still pictures: JPEG, PNG, BMP, TIFF, JPEG 2000, JPEG XL, Photoshop's.
+_STILL = (
+    *(b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP", b"\0\0\0\x0cJXL", b"\xff\x0a", b"8BPS"),
+)
+_STILL_BRANDS = (b"avif", b"heic", b"heix", b"mif1")
 
 
 @functools.cache
@@ -62,14 +81,25 @@ def _format_whitelist() -> str:
     )
 
 
-def open_container(path: str | os.PathLike[str]) -> InputContainer:
+def open_container(
+    path: str | os.PathLike[str], *, frames_fps: float | None = None
+) -> InputContainer:
     """Open a media file for reading, and nothing but that file.
+
+    Args:
+        path: the file, or a folder of numbered pictures.
+        frames_fps: pictures a second of such a folder.
 
     Raises:
         InputError: the file is missing or may not be read.
-        NotMediaError: no format that ffmpeg reads, or one that is refused.
-        DecodeError: a media file too damaged to open.
+        NotMediaError: no format that ffmpeg reads, or one that is refused; or a folder of
+            pictures that nobody called a film.
+        DecodeError: a media file too damaged to open, or with too many streams; or pictures
+            that are no film.
+        ResourceError: memory ran out.
     """
+    if os.path.isdir(path) and (frames_fps is not None or are_numbered(names_in(path))):
+        return _open_pictures(Path(path), frames_fps)
     name = os.path.abspath(path)
     try:
         with open(name, "rb") as file:
@@ -80,30 +110,85 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         ) from err
     if not head:
         raise NotMediaError("the file is empty", path=path, remedy="copy or download it again")
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        raise NotMediaError(
-            "a WebP picture", path=path, remedy="make a GIF, PNG or MP4 of it if it is animated"
-        )
+    if is_webp(head):
+        return _opened(film_of_webp(Path(name)), path)
     try:
-        return av.open(
+        container = av.open(
             f"file:{name}",
             metadata_errors="replace",
             options={"protocol_whitelist": "file", "format_whitelist": _format_whitelist()},
         )
     except av.error.FFmpegError as err:
-        if _looks_like_media(head):
-            raise DecodeError(
-                f"damaged: {err.strerror}",
-                path=path,
-                remedy="the file may be truncated; copy or download it again",
-            ) from err
-        if err.errno in (errno.ENOMEM, errno.EMFILE):
-            raise
-        raise NotMediaError(
-            "not a video or sound file",
+        if head.startswith(_STILL):
+            raise still_picture(path) from err
+        raise _cannot_open(err, path, head) from err
+    if _is_still(container, head):
+        container.close()
+        raise still_picture(path)
+    return _with_few_streams(container, path)
+
+
+def _open_pictures(folder: Path, fps: float | None) -> InputContainer:
+    if fps is None:
+        raise not_said(folder, sum(map(is_picture, names_in(folder))))
+    return _opened(film_of_folder(folder, fps=fps), folder)
+
+
+def _opened(film: FilmFile, path: str | os.PathLike[str]) -> InputContainer:
+    """A film that is made while it is read."""
+    try:
+        return av.open(film, "r", format="mov", options={"protocol_whitelist": "file"})
+    except av.error.FFmpegError as err:
+        raise _cannot_open(err, path, b"\0\0\0\0ftyp") from err
+
+
+def _cannot_open(
+    err: av.error.FFmpegError, path: str | os.PathLike[str], head: bytes
+) -> TriptychError:
+    """What to tell of a file that ffmpeg does not open."""
+    if err.errno == errno.ENOMEM:
+        check_memory()  # a file that lies may ask for more than any machine has
+    if err.errno in (errno.EMFILE, errno.ENFILE):
+        return ResourceError(
+            f"cannot open: {err.strerror}", path=path, remedy="run again with --workers 1"
+        )
+    if _looks_like_media(head):
+        return DecodeError(
+            f"damaged: {err.strerror}",
             path=path,
-            remedy="give files that ffmpeg can play; playlists and scripts are refused",
-        ) from err
+            remedy="the file may be truncated; copy or download it again",
+        )
+    return NotMediaError(
+        "not a video or sound file",
+        path=path,
+        remedy="give files that ffmpeg can play; playlists and scripts are refused",
+    )
+
+
+def _is_still(container: InputContainer, head: bytes) -> bool:
+    """Whether a file of a kind that may hold an animation holds a single picture."""
+    if head[4:8] == b"ftyp":
+        return head[8:] in _STILL_BRANDS
+    if container.format.name not in ("apng", "gif"):
+        return False
+    try:
+        packets = list(itertools.islice((p for p in container.demux(video=0) if p.size), 2))
+        container.seek(0)
+    except av.error.FFmpegError:
+        return False  # who reads it will be told what is wrong
+    return len(packets) < 2
+
+
+def _with_few_streams(container: InputContainer, path: str | os.PathLike[str]) -> InputContainer:
+    """The container, unless it holds more streams than any film: each costs memory and time."""
+    if (count := len(container.streams)) > _MOST_STREAMS:
+        container.close()
+        raise DecodeError(
+            f"{count} streams are over the limit of {_MOST_STREAMS}",
+            path=path,
+            remedy="copy the streams that are wanted into a file of their own",
+        )
+    return container
 
 
 def _looks_like_media(head: bytes) -> bool:

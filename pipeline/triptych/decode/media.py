@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from av.video.stream import VideoStream
 from triptych.amounts import counted
 from triptych.decode.ahead import facts_of, film_of, mark_reader
 from triptych.decode.container import Streams, choose_streams, describe, open_container, remarks
+from triptych.decode.landing import find_landing
 from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
 from triptych.decode.plan import DecodePlan, plan
@@ -26,10 +28,13 @@ from triptych.decode.precision import Precision, Snap
 from triptych.decode.sampler import Listed, Sampler, Wanted
 from triptych.decode.sampling import TOLERANCE_S, Every, Film, Fps, Policy, Times
 from triptych.errors import DecodeError
-from triptych.records import Frames, Glances, Luma, MediaInfo
+from triptych.records import FRAMES, Frames, Glances, Luma, MediaInfo
 
 __all__ = ["Chunk", "DecodeReport", "Media", "open_media"]
 
+# Times may lie. A film is believed to last ten minutes, and a second more for each so many bytes:
+# less than a picture of a few kB every ten minutes.
+_TRUSTED_S, _TRUSTED_BYTES = 600.0, 10
 _COMPLETE = 0.95  # a claimed duration is rarely exact
 
 
@@ -39,35 +44,54 @@ def open_media(
     threads: int = 1,
     language: str = "",
     max_pixels: int = 8192 * 8192,
+    frames_fps: float | None = None,
 ) -> Media:
-    """Open a video or sound file.
+    """Open a video or sound file, or a folder of numbered pictures.
 
     Args:
-        path: the file.
+        path: the file, or the folder.
         threads: decoder threads; a folder is worked through faster with one a file.
         language: three-letter code of the preferred sound track.
         max_pixels: larger pictures are refused.
+        frames_fps: pictures a second; needed for a folder, of no use for a file.
 
     Raises:
         InputError: the file is missing or unreadable.
         NotMediaError: it is no media file, or has neither pictures nor sound.
         DecodeError: it is damaged beyond opening, or larger than `max_pixels`.
     """
-    return Media(Path(path), threads=threads, language=language, max_pixels=max_pixels)
+    return Media(
+        Path(path),
+        threads=threads,
+        language=language,
+        max_pixels=max_pixels,
+        frames_fps=frames_fps,
+    )
 
 
 class Media:
     """An open media file; use it as a context manager."""
 
-    def __init__(self, path: Path, *, threads: int, language: str, max_pixels: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int,
+        language: str,
+        max_pixels: int,
+        frames_fps: float | None = None,
+    ) -> None:
         self.path = path
         self.report = DecodeReport()
-        self._container: InputContainer = open_container(path)
+        self._open = partial(open_container, path, frames_fps=frames_fps)
+        self._container: InputContainer = self._open()
         try:
             self.streams: Streams = choose_streams(self._container, language=language)
             self._check(max_pixels)
             self.report.warnings += remarks(self._container, self.streams)
             self._info = describe(self._container, self.streams, path, rotation=0)
+            if path.is_dir():
+                self._info = dataclasses.replace(self._info, container=FRAMES, fps=frames_fps)
             self._rotation_known = self.streams.video is None
             self._video_index = self.streams.video.index if self.streams.video else -1
             if self.streams.video is not None:
@@ -114,7 +138,7 @@ class Media:
     def info(self) -> MediaInfo:
         """What the container says of itself; the rotation needs a look at the first frame."""
         if not self._rotation_known:
-            with open_container(self.path) as probe:
+            with self._open() as probe:
                 frame = _first_frame(probe, self._video_index)
             self._turned(frame.rotation if frame else 0)
         return self._info
@@ -205,19 +229,29 @@ class Media:
             lanes[Luma] = (Sampler(fps=dense_fps, start_s=begin), dense_side)
         if glance_fps is not None:
             lanes[Glances] = (Sampler(fps=glance_fps, start_s=begin), glance_side)
+        believed = self._believed_until()
+        landing = None
+        if start_s is not None and start_s > self._info.start_s:
+            landing = find_landing(self._open, wanted, start_s=start_s)
+            landing.reach(self._container)
         run = OnePass(
             self._container,
             chosen,
             self.report,
             lanes=lanes,
             start_s=begin,
-            end_s=stop,
+            end_s=min(stop, believed),
             turned=self._turned,
             every_frame=every_frame,
+            landing=landing,
         )
-        if start_s is not None and start_s > self._info.start_s:
-            self._container.seek(int(start_s * av.time_base), backward=True, any_frame=False)
         yield from run.chunks(wanted)
+        if run.stopped and believed < stop:
+            self.report.partial = True
+            self.report.warnings.append(
+                f"what is said to come after {believed - self._info.start_s:.0f} s was left out: "
+                "there is too little in this file for its times to be true"
+            )
         self._conclude(run, wanted, begin, min(stop, begin + self._claimed(begin)), limit)
 
     def plan(
@@ -275,12 +309,12 @@ class Media:
     def _film(self, begin: float, stop: float) -> Film:
         with self._probe() as (probe, stream):
             if begin > self._info.start_s:
-                probe.seek(int(begin * av.time_base), backward=True, any_frame=False)
+                find_landing(self._open, [stream], start_s=begin).reach(probe)
             return film_of(probe, stream, start_s=begin, stop_s=stop, origin_s=self._info.start_s)
 
     @contextlib.contextmanager
     def _probe(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        with open_container(self.path) as probe:
+        with self._open() as probe:
             stream = probe.streams[self._video_index]
             assert isinstance(stream, VideoStream)
             yield probe, stream
@@ -308,6 +342,12 @@ class Media:
                 self.report.warnings.append(said)
             return times
         return Snap(times, precision=precision, tolerance_s=tolerance_s, stop_s=stop)
+
+    def _believed_until(self) -> float:
+        """The latest time that a film of so few bytes may speak of."""
+        if self._info.container == FRAMES:  # whoever gave the rate knows
+            return float("inf")
+        return self._info.start_s + _TRUSTED_S + self._container.size / _TRUSTED_BYTES
 
     def _claimed(self, begin: float) -> float:
         duration = self._info.duration_s

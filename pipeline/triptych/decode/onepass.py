@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import av
 import av.error
-import numpy as np
 from av.container import InputContainer
 from av.stream import Stream
 
@@ -17,13 +16,14 @@ from triptych.amounts import counted
 from triptych.decode.ahead import Feeder, mark_reader
 from triptych.decode.container import Streams, demuxed, pixel_aspect
 from triptych.decode.cues import CueReader
+from triptych.decode.landing import LEAD_S, Landing
 from triptych.decode.lane import Lane, Pictures
+from triptych.decode.memory import check_memory
 from triptych.decode.picture import PictureStream
 from triptych.decode.plan import DecodePlan
 from triptych.decode.sampler import Wanted
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
-from triptych.errors import ResourceError
 from triptych.records import Cue, Frames, Glances, Luma, Sound, Spectrogram
 
 __all__ = ["Chunk", "DecodeReport", "OnePass"]
@@ -32,9 +32,6 @@ log = logging.getLogger(__name__)
 
 Chunk: TypeAlias = Frames | Glances | Luma | Sound | Spectrogram | Cue
 
-# So much must be free for a failure to be the film's fault: a few pictures of its size, and no
-# more than a false claim of that size may ask for.
-_PIXEL_BYTES, _LEAST_BYTES, _MOST_BYTES = 8, 32_000_000, 512_000_000
 _MAX_ERRORS = 1000  # broken packets in a row are one broken file
 
 
@@ -69,9 +66,13 @@ class OnePass:
         end_s: float,
         turned: Callable[[int], None],
         every_frame: bool = False,
+        landing: Landing | None = None,
     ) -> None:
         self.container, self.report = container, report
         self.start_s, self.stop_s = start_s, end_s
+        # Pictures that are predicted from what was not read are none.
+        self._keyless = landing is not None and landing.stream >= 0
+        self._lead_s = LEAD_S if landing else 0.0
         self.found = False  #: pictures or sound were decoded
         video = streams.video
         aspect = pixel_aspect(video) if video else 1.0
@@ -88,7 +89,13 @@ class OnePass:
             self._feeder = Feeder(video, read, self._picture) if read else None
             if self._feeder:
                 self._feeder.damaged = every_frame
-        self._sound = MonoStream(rate_hz=RATE_HZ)
+        self._sound = MonoStream(
+            rate_hz=RATE_HZ,
+            file_bytes=container.size,
+            begin=landing.sound if landing else None,
+            start_s=start_s if landing else float("-inf"),
+            end_s=end_s,
+        )
         self._log_mel = LogMel()
         self._cues = {
             s.index: CueReader(s.codec_context.name, language=s.language or "und")
@@ -101,6 +108,11 @@ class OnePass:
         """Time up to which pictures or sound were decoded."""
         ends = [self._picture.end_s, min(self._sound.end_s or 0.0, self.stop_s)]
         return max(ends)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something came that is past the end of what was asked for."""
+        return bool(self._past)
 
     @property
     def no_picture(self) -> bool:
@@ -118,6 +130,11 @@ class OnePass:
         if self._sound.overlaps:
             said.append(f"{self._sound.overlaps} sound frames overlap others in time")
         dropped = sum(reader.dropped for reader in self._cues.values())
+        if self._sound.disbelieved_s:
+            said.append(
+                f"holes of {self._sound.disbelieved_s:.0f} s in the sound were closed: there is "
+                "too little in this file for its times to be true"
+            )
         if dropped:
             said.append(f"{counted(dropped, 'embedded cue')} could not be read")
         return said
@@ -139,6 +156,10 @@ class OnePass:
                 break
             if packet.stream.index in self._past:
                 continue
+            if self._keyless and packet.stream.type == "video":
+                if not packet.is_keyframe:
+                    continue
+                self._keyless = False
             for ready in self._in_turn(packet):
                 try:
                     for chunk in self._decode(ready):
@@ -148,7 +169,7 @@ class OnePass:
                 except av.error.FFmpegError as err:
                     _check_memory(ready.stream)
                     log.debug("%s: packet at %s: %s", self.container.name, ready.pts, err)
-                    report.errors += 1
+                    report.errors += not self._is_early(ready)
                     in_a_row += 1
             if in_a_row >= _MAX_ERRORS or (timed and timed <= self._past):
                 break
@@ -196,11 +217,18 @@ class OnePass:
                         yield from self._with_log_mel(sound)
 
     def _after_stop(self, frame: av.AudioFrame) -> bool:
-        return frame.time is not None and frame.time >= self.stop_s
+        return frame.time is not None and frame.time >= self.stop_s + LEAD_S
 
     def _before_start(self, frame: av.AudioFrame) -> bool:
         length = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
-        return frame.time is not None and frame.time + length <= self.start_s
+        return frame.time is not None and frame.time + length <= self.start_s - self._lead_s
+
+    def _is_early(self, packet: av.Packet[Any]) -> bool:
+        """Whether a packet is only read to have the decoder ready for the window."""
+        ticks, tick = packet.pts, packet.time_base
+        return (
+            ticks is not None and bool(tick) and float(ticks * tick) < self.start_s - self._lead_s
+        )
 
     def _with_log_mel(self, sound: Sound) -> Iterator[Chunk]:
         yield sound
@@ -228,16 +256,4 @@ class OnePass:
 
 
 def _check_memory(stream: Stream | None = None) -> None:
-    """Look whether memory is what was missing: decoders often call that damage.
-
-    Raises:
-        ResourceError: there is no room for a few more pictures.
-    """
-    pixels = getattr(stream, "width", 0) * getattr(stream, "height", 0)
-    try:
-        np.empty(min(max(pixels * _PIXEL_BYTES, _LEAST_BYTES), _MOST_BYTES), np.uint8)
-    except MemoryError as err:
-        raise ResourceError(
-            "memory ran out",
-            remedy="run again with --workers 1, or give this machine more memory",
-        ) from err
+    check_memory(getattr(stream, "width", 0) * getattr(stream, "height", 0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
 
+from triptych.decode.landing import SoundStart
 from triptych.records import Floats, Sound
 
 __all__ = ["CHUNK_S", "MonoStream"]
@@ -16,7 +19,11 @@ CHUNK_S = 10.0  #: length of all chunks but the last
 # by no more than a frame's own length, within these bounds, is left alone; beyond it the container
 # means a hole, or says again what was heard.
 _LEAST_S, _MOST_S = 0.02, 0.1
-_LONGEST_GAP_S, _LONGEST_OVERLAP_S = 3600.0, 10.0  # beyond these the time itself is wrong
+_LONGEST_OVERLAP_S = 10.0  # beyond it the time itself is wrong
+# Times may lie: silence is made of holes up to a minute in all, and beyond that ten times as
+# much as was heard, and a second for each kB of the file. No film that was filmed comes near.
+_TRUSTED_S, _TRUSTED_SHARE, _TRUSTED_BYTES = 60.0, 10.0, 1000
+_EPS = 0.02  # of a sample: containers round the time at which they begin to a microsecond
 
 
 class MonoStream:
@@ -26,11 +33,37 @@ class MonoStream:
     the low effects nothing), made to sum to 1: channels that all say the same keep their level,
     and nothing is ever clipped. One of two channels alone comes out half as loud, the centre of
     5.1 at 0.29.
+
+    What it gives of a window is bit for bit what it gives of the whole file there, as far as
+    the times of the file are exact.
+
+    Args:
+        rate_hz: of what comes out.
+        file_bytes: size of the file.
+        begin: where the track begins; needed when what is fed does not begin there.
+        start_s: nothing before this time comes out.
+        end_s: nothing from this time on comes out.
     """
 
-    def __init__(self, *, rate_hz: int) -> None:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        file_bytes: int = 0,
+        begin: SoundStart | None = None,
+        start_s: float = -math.inf,
+        end_s: float = math.inf,
+    ) -> None:
         self.rate_hz = rate_hz
         self.overlaps = 0  #: frames that claimed a time already covered
+        self.disbelieved_s = 0.0  #: length of holes that are hardly true, and were closed
+        self._silence_s = self._heard_s = 0.0
+        self._ahead_s = 0.0  # of what is believed, the file's clock
+        self._trusted_s = _TRUSTED_S + max(0, file_bytes) / _TRUSTED_BYTES
+        self._begin = begin
+        self._window = (start_s, end_s)
+        self._bounds = (0, math.inf)  # of the samples that come out, counted from _start_s
+        self._cut = 0  # samples of the next frames to pass over
         self._resampler: av.AudioResampler | None = None
         self._scale = 1.0  # of the mix
         self._signature: tuple[object, ...] = ()
@@ -50,13 +83,22 @@ class MonoStream:
     def feed(self, frame: av.AudioFrame) -> Iterator[Sound]:
         """Whole chunks that `frame` completes."""
         length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
-        if frame.pts is not None and frame.time_base is not None:
+        if self._start_s is None:
+            if self._begin is not None and frame.pts is None:
+                return  # somewhere before the window
+            self._place(frame)
+        elif frame.pts is not None and frame.time_base is not None:
             yield from self._keep_time(float(frame.pts * frame.time_base), length_s)
             if self._twice >= length_s * self.rate_hz:
                 self._twice = 0
                 return
-        elif self._start_s is None:
-            self._start_s = 0.0
+        self._heard_s += length_s
+        if self._cut:
+            cut = min(self._cut, frame.samples)
+            self._cut -= cut
+            if cut == frame.samples:
+                return
+            frame = _without_first(frame, cut)
         signature = (frame.format.name, frame.layout.name, frame.sample_rate)
         if signature != self._signature:  # the stream changed its format midway
             self._drain()
@@ -76,14 +118,41 @@ class MonoStream:
         if self._held:
             yield from self._chunks(self._held)
 
+    def _place(self, frame: av.AudioFrame) -> None:
+        """Find out where the first frame stands, on the track's own grid of samples."""
+        timed = frame.pts is not None and frame.time_base is not None
+        at_s = float(frame.pts * frame.time_base) if timed else 0.0  # type: ignore[operator]
+        begin, rate = self._begin, frame.sample_rate
+        if begin is None or rate != begin.rate_hz:
+            self._start_s = at_s
+        else:
+            index = begin.index_of(at_s)
+            # Resampled from here, samples fall where they do when resampled from the start.
+            self._cut = -index % (rate // math.gcd(rate, self.rate_hz))
+            self._start_s = begin.start_s
+            self._done = (index + self._cut) * self.rate_hz // rate
+        first, last = ((t - self._start_s) * self.rate_hz - _EPS for t in self._window)
+        self._bounds = (
+            math.ceil(first) if first > self._done else self._done,
+            math.ceil(last) if last < math.inf else last,
+        )
+
     def _keep_time(self, at_s: float, length_s: float) -> Iterator[Sound]:
         """Silence up to `at_s`, when the container leaves a hole there; or none of it twice."""
         expected = self.end_s
-        if expected is None:
-            self._start_s = at_s
+        if expected is None or self._is_full:
             return
-        off_s, near_s = at_s - expected, min(max(length_s, _LEAST_S), _MOST_S)
-        if near_s < off_s < _LONGEST_GAP_S:
+        near_s = min(max(length_s, _LEAST_S), _MOST_S)
+        if abs(at_s - expected) <= near_s:  # the clock is right, or right again
+            self.disbelieved_s -= self._ahead_s
+            self._ahead_s = 0.0
+        at_s -= self._ahead_s
+        off_s = at_s - expected
+        if off_s > near_s and not self._believes(off_s):
+            self._ahead_s += off_s
+            self.disbelieved_s += off_s
+        elif off_s > near_s:
+            self._silence_s += off_s
             self._break()
             missing = round((at_s - (self.end_s or 0.0)) * self.rate_hz)
             size = int(CHUNK_S * self.rate_hz)
@@ -102,6 +171,14 @@ class MonoStream:
         self._drain()
         self._signature, self._twice = (), 0  # a drained resampler takes no more
 
+    def _believes(self, hole_s: float) -> bool:
+        return self._silence_s + hole_s <= self._trusted_s + _TRUSTED_SHARE * self._heard_s
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether all that may come out is there."""
+        return self._done + self._held >= self._bounds[1]
+
     def _drain(self) -> None:
         if self._resampler is not None and self._signature:
             for out in self._resampler.resample(None):
@@ -111,6 +188,12 @@ class MonoStream:
     def _hold(self, samples: Floats) -> None:
         if self._twice:
             samples, self._twice = samples[self._twice :], max(0, self._twice - len(samples))
+        first, last = self._bounds
+        if (early := first - self._done) > 0:  # then nothing is held
+            self._done += min(early, len(samples))
+            samples = samples[early:]
+        if len(samples) > (room := last - self._done - self._held):
+            samples = samples[: max(0, int(room))]
         if len(samples):
             scaled = samples.astype(np.float32, copy=False) * np.float32(self._scale)
             self._parts.append(np.nan_to_num(scaled))
@@ -127,6 +210,17 @@ class MonoStream:
             self._held -= size
             yield Sound(samples=samples[at : at + size], rate_hz=self.rate_hz, start_s=start_s)
         self._parts = [samples[whole:]] if whole < len(samples) else []
+
+
+def _without_first(frame: av.AudioFrame, cut: int) -> av.AudioFrame:
+    """What is left of a frame without so many samples of each channel."""
+    samples: np.ndarray[Any, Any] = frame.to_ndarray()
+    if not frame.format.is_planar:
+        cut *= frame.layout.nb_channels
+    rest = np.ascontiguousarray(samples[:, cut:])
+    left = av.AudioFrame.from_ndarray(rest, frame.format.name, frame.layout)
+    left.sample_rate = frame.sample_rate
+    return left
 
 
 def _mix_gain(layout: av.AudioLayout, rate_hz: int) -> float:

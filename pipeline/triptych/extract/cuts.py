@@ -12,7 +12,11 @@ __all__ = ["find_cuts"]
 
 
 def find_cuts(
-    path: str | os.PathLike[str], *, start_s: float | None = None, end_s: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    frames_fps: float | None = None,
 ) -> tuple[float, ...]:
     """Times of cuts in seconds on the container's clock, to a quarter of a second.
 
@@ -22,11 +26,12 @@ def find_cuts(
         path: a film; of a file without pictures there are none.
         start_s: look from here on, on the container's clock.
         end_s: and before this time.
+        frames_fps: pictures a second, if the film is a folder of numbered pictures.
 
     Raises:
         InputError: the file is missing or unreadable.
         DecodeError: nothing of it can be decoded.
     """
-    with open_media(path) as media:
+    with open_media(path, frames_fps=frames_fps) as media:
         shots = shots_of(extract(media, ["shots"], start_s=start_s, end_s=end_s)["shots"])
     return tuple(shot.start_s for shot in shots[1:])

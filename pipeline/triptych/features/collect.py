@@ -16,7 +16,7 @@ from triptych.decode.sidecar import find_sidecars, language_of
 from triptych.errors import TriptychError
 from triptych.events import Stopwatch, stage
 from triptych.features.gather import Job, embed_cues, gather
-from triptych.features.keys import file_digest
+from triptych.features.keys import media_digest
 from triptych.features.store import FeatureStore
 from triptych.records import Cue, FeatureTrack, MediaInfo, Thumbnails
 
@@ -62,17 +62,19 @@ def collect(
     start_s: float | None = None,
     end_s: float | None = None,
     threads: int = 1,
+    frames_fps: float | None = None,
 ) -> Collected:
     """Embeddings, words and pictures of one file, from the store as far as that holds them.
 
     Args:
-        path: the file; subtitle files beside it are read too.
+        path: the file, or a folder of numbered pictures; subtitle files beside it are read too.
         config: its sections `decode` and `extract`, and the wanted language.
         store: where embeddings are kept; defaults to the user's cache folder.
         digest: sha256 of the file's content, when known already.
         start_s: from here, in seconds from the start of the film.
         end_s: up to here.
         threads: decoder threads.
+        frames_fps: pictures a second of a folder.
 
     Raises:
         InputError: the file is missing or unreadable.
@@ -83,7 +85,7 @@ def collect(
     watch = Stopwatch()
     if digest is None:
         with stage("digest", source, watch):
-            digest = file_digest(source)
+            digest = media_digest(source, frames_fps=frames_fps)
     job = Job(
         path=source,
         config=config,
@@ -92,6 +94,7 @@ def collect(
         window=(start_s, end_s),
         watch=watch,
         threads=threads,
+        frames_fps=frames_fps,
     )
     sidecar = _sidecar_cues(job)
     gather(job, hear=not sidecar)

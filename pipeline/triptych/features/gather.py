@@ -45,6 +45,7 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     threads: int = 1
     frames_decoded: int = 0  #: in this pass; 0 if all came from the store
+    frames_fps: float | None = None  #: of a folder of numbered pictures
 
     def key(self, name: str, recipe: Mapping[str, Any]) -> str:
         """Store key of what `name` makes of this file."""
@@ -218,7 +219,12 @@ def _recognizer(job: Job) -> Extractor:
 
 def _open(job: Job) -> Media:
     decode = job.config.decode
-    return open_media(job.path, threads=job.threads, max_pixels=decode.max_pixels)
+    return open_media(
+        job.path,
+        threads=job.threads,
+        max_pixels=decode.max_pixels,
+        frames_fps=job.frames_fps,
+    )
 
 
 def _pump_options(job: Job, media: Media) -> dict[str, Any]:

@@ -21,7 +21,16 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from triptych.cache import cache_dir
-from triptych.features.keys import file_digest
+from triptych.errors import DecodeError
+from triptych.features.keys import (
+    changed_ns,
+    file_digest,
+    folder_status,
+    media_digest,
+    state_of,
+    status_of,
+)
+from triptych.inputs import Source
 
 __all__ = ["DigestIndex"]
 
@@ -104,20 +113,65 @@ class DigestIndex:
         Raises:
             InputError: the file is missing or may not be read.
         """
-        name, state = os.fsencode(os.path.abspath(path)), _state(status)
-        changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+        return self._digest(
+            path,
+            state=state_of(status),
+            changed=changed_ns(status),
+            read=lambda: file_digest(path),
+            look=lambda: state_of(os.stat(path)),
+            verify=verify,
+        )
+
+    def identity(self, source: Source, *, verify: bool = False) -> tuple[int, str]:
+        """Bytes and digest of what a source holds: a file, or a folder of numbered pictures.
+
+        Args:
+            source: what is to be decoded.
+            verify: see `digest`.
+
+        Raises:
+            InputError: something is missing or may not be read, or it is no file.
+            DecodeError: it is a folder, and not clear which of its pictures are the film.
+        """
+        path, fps = source.path, source.frames_fps
+        if fps is None:
+            status = status_of(path)
+            return status.st_size, self.digest(path, status=status, verify=verify)
+        folder = folder_status(path)
+        found = self._digest(
+            path,
+            state=f"{fps!r} {folder.state}",
+            changed=folder.changed_ns,
+            read=lambda: media_digest(path, frames_fps=fps),
+            look=lambda: f"{fps!r} {folder_status(path).state}",
+            verify=verify,
+        )
+        return folder.size, found
+
+    def _digest(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        state: str,
+        changed: int,
+        read: Callable[[], str],
+        look: Callable[[], str],
+        verify: bool,
+    ) -> str:
+        """A digest by the state that was just seen, or else by reading."""
+        name = os.fsencode(os.path.abspath(path))
         began_ns = time.time_ns()
         known = self._known(name, state)
-        if known and not verify and changed_ns <= began_ns:
+        if known and not verify and changed <= began_ns:
             return known
-        found = file_digest(path)
+        found = read()
         if known == found:
             return found
         if known:
             log.warning("%s: its content changed, but neither its size nor its times", path)
         # What is not old enough may yet change without a trace; what changed meanwhile was
         # perhaps read half before and half after.
-        lasts = began_ns - changed_ns >= _GRAIN_NS and _is_still(path, state)
+        lasts = began_ns - changed >= _GRAIN_NS and _is_still(look, state)
         if lasts or known:
             row = _Row(state=state, sha256=found, seen_s=int(time.time()))
             with self._lock:
@@ -225,24 +279,10 @@ class DigestIndex:
             self._disconnect()
 
 
-def _state(status: os.stat_result) -> str:
-    """What changes when a file does. As text: sqlite's whole numbers end at 63 bits."""
-    return ":".join(
-        str(number)
-        for number in (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
-    )
-
-
-def _is_still(path: str | os.PathLike[str], state: str) -> bool:
+def _is_still(look: Callable[[], str], state: str) -> bool:
     try:
-        return _state(os.stat(path)) == state
-    except OSError:
+        return look() == state
+    except (OSError, DecodeError):
         return False
 
 

@@ -8,12 +8,32 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from triptych.errors import InputError, NotMediaError
+from triptych.numbered import (
+    are_numbered,
+    exact_rate,
+    is_picture,
+    not_said,
+    numbered_pictures,
+)
 
-__all__ = ["DECODE_VERSION", "LAYOUT", "digest_of", "entry_key", "file_digest", "status_of"]
+__all__ = [
+    "DECODE_VERSION",
+    "LAYOUT",
+    "FolderStatus",
+    "changed_ns",
+    "digest_of",
+    "entry_key",
+    "file_digest",
+    "folder_status",
+    "media_digest",
+    "state_of",
+    "status_of",
+]
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -52,6 +72,71 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         ) from err
 
 
+def media_digest(path: Path, *, frames_fps: float | None = None) -> str:
+    """sha256 of what is decoded: of a file's content, or of pictures, their order and rate.
+
+    Args:
+        path: the file, or a folder of numbered pictures.
+        frames_fps: pictures a second of such a folder.
+
+    Raises:
+        InputError: something is missing or may not be read.
+        DecodeError: it is not clear which pictures belong to the film.
+    """
+    if frames_fps is None or not path.is_dir():
+        return file_digest(path)
+    pictures = numbered_pictures(path)
+    whole = hashlib.sha256(f"frames {exact_rate(frames_fps)}\n".encode())
+    for picture in pictures:
+        number = picture.number - pictures[0].number
+        whole.update(f"{number} {file_digest(picture.path)}\n".encode())
+    return whole.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderStatus:
+    """What the system knows of the pictures of a film."""
+
+    size: int  #: bytes, of all
+    state: str  #: changes when one of them does
+    changed_ns: int  #: when that was last
+
+
+def folder_status(folder: Path) -> FolderStatus:
+    """What the system knows of a folder's numbered pictures.
+
+    Raises:
+        InputError: the folder may not be read.
+        DecodeError: it is not clear which pictures belong to the film.
+    """
+    pictures = numbered_pictures(folder)
+    every = [(p.path.name, state_of(p.status)) for p in pictures]
+    return FolderStatus(
+        size=sum(p.status.st_size for p in pictures),
+        state=hashlib.sha256(repr(every).encode()).hexdigest(),
+        changed_ns=max(changed_ns(p.status) for p in pictures),
+    )
+
+
+def state_of(status: os.stat_result) -> str:
+    """What changes when a file does. As text: sqlite's whole numbers end at 63 bits."""
+    return ":".join(
+        str(number)
+        for number in (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+    )
+
+
+def changed_ns(status: os.stat_result) -> int:
+    """When a file was changed last, as far as the system knows."""
+    return max(status.st_mtime_ns, status.st_ctime_ns)
+
+
 def status_of(path: Path) -> os.stat_result:
     """What the system knows of a regular file.
 
@@ -61,6 +146,8 @@ def status_of(path: Path) -> os.stat_result:
     """
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode) and are_numbered(names := os.listdir(path)):
+            raise not_said(path, sum(map(is_picture, names)))
     except OSError as err:
         if path.is_symlink() and err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise NotMediaError(

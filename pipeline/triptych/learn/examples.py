@@ -20,7 +20,7 @@ from triptych.decode.sidecar import SIDECAR_ENDINGS, find_sidecars
 from triptych.errors import DecodeError, TriptychError
 from triptych.events import Stopwatch, stage
 from triptych.features.index import DigestIndex
-from triptych.features.keys import entry_key, file_digest, status_of
+from triptych.features.keys import entry_key, file_digest
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
 from triptych.inputs import Source
@@ -66,9 +66,7 @@ def identify(source: Source, *, names: Names, digests: DigestIndex, verify: bool
         "remedy": "",
     }
     try:
-        status = status_of(source.path)
-        row["size"] = status.st_size
-        row["sha256"] = digests.digest(source.path, status=status, verify=verify)
+        row["size"], row["sha256"] = digests.identity(source, verify=verify)
         beside = find_sidecars(source.path, names[source.path.parent])
         row["sidecars"] = [[path.name, file_digest(path)] for path in beside]
         if beside:  # which of them belongs to it, and in which language, its own name says
@@ -118,6 +116,7 @@ def collect_one(*, source: Source, row: Row, config: Config, threads: int) -> Ro
             start_s=source.start_s,
             end_s=source.end_s,
             threads=threads,
+            frames_fps=source.frames_fps,
         )
         with stage("fuse", source.path, watch):
             timeline = align(
@@ -166,7 +165,7 @@ def probe_one(*, source: Source, row: Row, config: Config, threads: int) -> Row:
     from triptych.decode.container import choose_streams, describe, open_container
 
     try:
-        with open_container(source.path) as container:
+        with open_container(source.path, frames_fps=source.frames_fps) as container:
             streams = choose_streams(container, language="")
             claimed = describe(container, streams, source.path, rotation=0).duration_s
     except DecodeError:

@@ -41,12 +41,14 @@ _MAX_ERRORS = 1000
 class StretchReader:
     """One stream of one file, read from any time; use it as a context manager."""
 
-    def __init__(self, path: Path, choose: Callable[[Streams], Any]) -> None:
-        self._path, self._choose = path, choose
+    def __init__(
+        self, path: Path, choose: Callable[[Streams], Any], *, frames_fps: float | None = None
+    ) -> None:
+        self._path, self._choose, self._frames_fps = path, choose, frames_fps
         self._open()
 
     def _open(self) -> None:
-        self._container = open_container(self._path)
+        self._container = open_container(self._path, frames_fps=self._frames_fps)
         self.stream = self._choose(choose_streams(self._container))
         if self.stream is not None and self.stream.type == "video":
             self.stream.codec_context.thread_count = 1

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from triptych.errors import InputError, TriptychError, UsageError
-from triptych.records import MediaInfo
+from triptych.records import FRAMES, MediaInfo
 from triptych.report.cut import StretchReader
 from triptych.report.files import published
 from triptych.report.mixer import Mark, reel_size
@@ -85,7 +85,9 @@ def read_film(folder: Path) -> Film:
             path=folder,
             remedy="run triptych on its video again",
         ) from err
-    with StretchReader(media, lambda streams: streams.video or streams.audio):
+    with StretchReader(
+        media, lambda streams: streams.video or streams.audio, frames_fps=film.info.frames_fps
+    ):
         return film
 
 
@@ -93,7 +95,7 @@ def _media(source: dict[str, Any], folder: Path) -> Path:
     """Where the video is: beside its results as it was then, or where its path says."""
     href = unquote_to_bytes(str(source.get("href", "")))
     for path in (folder / Path(href.decode("utf-8", "surrogateescape")), Path(source["path"])):
-        if path.is_file():
+        if path.is_file() or (path.is_dir() and source["media"]["container"] == FRAMES):
             return path
     raise InputError("the video is gone", path=source["path"], remedy="put it back where it was")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from triptych.amounts import sized
 from triptych.config import Config
-from triptych.records import Analysis, LabelScore, ScoreKind
+from triptych.records import FRAMES, Analysis, LabelScore, ScoreKind
 from triptych.report.analysis import plain, versions
 from triptych.report.lanes import lane_data
 from triptych.report.pictures import best_frame, key_frames, small_jpegs
@@ -103,7 +103,9 @@ def _relative(analysis: Analysis, pairs: Sequence[tuple[float, float]]) -> list[
 
 
 def link_to_original(analysis: Analysis, folder: Path, source: Mapping[str, Any]) -> str:
-    """Link to the video, or nothing where no relative one leads there."""
+    """Link to the video, or nothing where no relative one leads there, or it is a folder."""
+    if analysis.info.container == FRAMES:
+        return ""
     if source.get("href"):
         return str(source["href"])
     try:

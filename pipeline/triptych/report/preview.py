@@ -41,7 +41,9 @@ def preview_webp(analysis: Analysis) -> bytes | None:
         return None
     frames: list[Image.Image] = []
     lengths_ms: list[int] = []
-    with StretchReader(Path(info.path), lambda streams: streams.video) as reader:
+    with StretchReader(
+        Path(info.path), lambda streams: streams.video, frames_fps=info.frames_fps
+    ) as reader:
         for start_s, end_s in chosen:
             times: list[float] = []
             for at_s, picture in _shown(reader, start_s, end_s, info):

@@ -65,7 +65,7 @@ def write_reel(path: Path, media: Path, analysis: Analysis) -> None:
 
     Args:
         path: the MP4 file to write.
-        media: the video.
+        media: the video, or the folder of its pictures.
         analysis: what was found in it.
 
     Raises:
@@ -169,7 +169,11 @@ class _Reading:
         if piece.media != self._path:
             self._stack.close()
             self._reader = self._stack.enter_context(
-                StretchReader(piece.media, lambda streams: getattr(streams, self._kind))
+                StretchReader(
+                    piece.media,
+                    lambda streams: getattr(streams, self._kind),
+                    frames_fps=piece.info.frames_fps,
+                )
             )
             self._path = piece.media
         return self._reader

@@ -15,7 +15,7 @@ from triptych.config import Config
 from triptych.decode.sidecar import find_sidecars
 from triptych.errors import InputError, OutputError, TriptychError
 from triptych.events import News
-from triptych.features.keys import status_of
+from triptych.features.keys import folder_status, status_of
 from triptych.inputs import Source, find_sources
 from triptych.journal import Row, failure
 from triptych.lock import held
@@ -59,7 +59,7 @@ def unpack(
     check_caller()
     began, out, listener = time.monotonic(), Path(out), listener or Silent()
     wishes = wishes or Wishes()
-    sources = _sources(inputs, out, wishes)
+    sources = _sources(inputs, out, wishes, config)
     alone = _is_alone(inputs, sources)
     rows: dict[str, Row] = {}
     with _locked(out):
@@ -104,7 +104,7 @@ def plans(
     check_caller()
     began, nowhere = time.monotonic(), Path(os.devnull)
     wishes = wishes or Wishes()
-    sources = _sources(inputs, nowhere, wishes, planned=True)
+    sources = _sources(inputs, nowhere, wishes, config, planned=True)
     rows: dict[str, Row] = {}
     pending = []
     for source in sources:
@@ -117,10 +117,16 @@ def plans(
 
 
 def _sources(
-    inputs: Sequence[str | os.PathLike[str]], out: Path, wishes: Wishes, *, planned: bool = False
+    inputs: Sequence[str | os.PathLike[str]],
+    out: Path,
+    wishes: Wishes,
+    config: Config | None,
+    *,
+    planned: bool = False,
 ) -> list[Source]:
     check_sample(wishes.sample, planned=planned)
-    sources = find_sources(inputs, out=out)
+    frames_fps = config.runner.frames_fps if config else 0.0
+    sources = find_sources(inputs, out=out, frames_fps=frames_fps or None)
     if not sources:
         raise InputError(
             "no file to decode: nothing in what was given could be a video or sound file",
@@ -180,6 +186,8 @@ def _row(source: Source, place: Path) -> Row:
         **dict(source.extra),
     }
     try:
+        if source.frames_fps:
+            return row | {"size": folder_status(source.path).size}
         return row | {"size": status_of(source.path).st_size}
     except TriptychError as err:
         return failure(row | {"fresh": True}, err, stage="read")

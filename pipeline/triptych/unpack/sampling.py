@@ -67,7 +67,9 @@ class Sampled:
         """Find the wanted times in what the packets say."""
         film = media.film(start_s=start_s, end_s=end_s)
         if isinstance(self.policy, Shots):
-            cuts = find_cuts(media.path, start_s=start_s, end_s=end_s)
+            cuts = find_cuts(
+                media.path, start_s=start_s, end_s=end_s, frames_fps=media.info.frames_fps
+            )
             self.policy = Shots(self.policy.per_shot, cuts_s=cuts)
         self._keys = frozenset(round(time_s, 6) for time_s in film.keys_s)
         self._times = self.policy.times(film)

@@ -106,20 +106,27 @@ class _Job:
         self, source: Source, *, config: Config, threads: int, wishes: Wishes, watch: Stopwatch
     ) -> None:
         self.path, self.watch, self.threads = source.path, watch, threads
-        self.limits = config.decode
+        self.limits, self.frames_fps = config.decode, source.frames_fps
         if source.start_s is not None or source.end_s is not None:  # of a manifest's row
             wishes = dataclasses.replace(wishes, start_s=source.start_s, end_s=source.end_s)
         self.wishes = wishes
 
+    def _opened(self) -> Media:
+        from triptych.decode.media import open_media
+
+        limit = self.limits.max_pixels
+        return open_media(
+            self.path, threads=self.threads, max_pixels=limit, frames_fps=self.frames_fps
+        )
+
     def planned(self) -> tuple[DecodePlan, float]:
         """What would be decoded, and of how many seconds."""
-        from triptych.decode.media import open_media
         from triptych.decode.sampling import sample_of
         from triptych.events import stage
         from triptych.unpack.sampling import options
 
         with stage("open", self.path, self.watch):
-            media = open_media(self.path, max_pixels=self.limits.max_pixels)
+            media = self._opened()
         with media, stage("plan", self.path, self.watch):
             start_s, end_s = self._window(media)
             info = media.info
@@ -130,13 +137,12 @@ class _Job:
 
     def done(self, scratch: Path, place: Path) -> tuple[dict[str, Any], int]:
         """Fill `scratch` and make it `place`; returns what media.json says, and frames decoded."""
-        from triptych.decode.media import open_media
         from triptych.events import stage
         from triptych.unpack.files import Files
         from triptych.unpack.sampling import Sampled
 
         with stage("open", self.path, self.watch):
-            media = open_media(self.path, threads=self.threads, max_pixels=self.limits.max_pixels)
+            media = self._opened()
         with media:
             start_s, end_s = self._window(media)
             sampled = None
