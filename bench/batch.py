@@ -34,7 +34,7 @@ from triptych.video import analyze
 config = load_config(assignments=("extract.preset=light", "extract.asr=never", "report.formats=json"))
 out, began = Path(sys.argv[1]), None
 for path in sys.argv[2:]:
-    analysis = analyze(path, config=config, digest=file_digest(path), threads=1)
+    analysis = analyze(path, config=config, digest=file_digest(path))
     write_report(analysis, out / Path(path).name, config=config, source={"path": path}, run={})
     began = began or time.perf_counter()  # the first one loads libraries and models
 print(time.perf_counter() - began)
@@ -56,9 +56,7 @@ def copies(clips: Sequence[Path], folder: Path, count: int) -> list[Path]:
 class Run:
     """`triptych run` over a folder, and how much memory all its processes hold as it goes."""
 
-    def __init__(
-        self, clips: Path, out: Path, *, cache: Path, workers: int, one_core: bool = False
-    ) -> None:
+    def __init__(self, clips: Path, out: Path, *, cache: Path, workers: int) -> None:
         self.samples: list[tuple[int, float]] = []  #: videos ended, MB
         self._over = threading.Event()
         command = [sys.executable, "-m", "triptych", "run", str(clips), "-o", str(out), *SETTINGS]
@@ -67,8 +65,6 @@ class Run:
             [*command, "--workers", str(workers)],
             env=os.environ | {"TRIPTYCH_CACHE": str(cache)},
         ) as process:
-            if one_core:  # before it has started any worker
-                psutil.Process(process.pid).cpu_affinity([0])
             watcher = threading.Thread(target=self._watch, args=(process.pid, out))
             watcher.start()
             status = process.wait()
@@ -114,19 +110,15 @@ def plot(samples: Sequence[tuple[int, float]], path: Path) -> None:
 
 
 def compared(clips: Sequence[Path], scratch: Path, prepared: Path, count: int) -> dict[str, Any]:
-    """One worker, two workers and the bare stages, side by side, three times.
-
-    One worker decodes on all cores. What a second core is worth is told by one that has one.
-    """
+    """One worker, two workers and the bare stages, side by side, three times."""
     copies(clips, scratch / "some", count)
-    walls: dict[str, list[float]] = {"1": [], "2": [], "one core": [], "bare": []}
+    walls: dict[str, list[float]] = {"1": [], "2": [], "bare": []}
     inside: list[float] = []
     for turn in range(3):
-        for kind in ("1", "2", "one core"):
+        for kind in ("1", "2"):
             cache, out = scratch / f"cache-{turn}-{kind}", scratch / f"out-{turn}-{kind}"
             shutil.copytree(prepared, cache)
-            workers, alone = int(kind == "2") + 1, kind == "one core"
-            run = Run(scratch / "some", out, cache=cache, workers=workers, one_core=alone)
+            run = Run(scratch / "some", out, cache=cache, workers=int(kind))
             walls[kind].append(run.wall_s)
             if kind == "1":  # without the start of the worker, which loads what _BARE loads
                 first = max(r["elapsed_s"] for r in run.rows)
@@ -146,11 +138,7 @@ def compared(clips: Sequence[Path], scratch: Path, prepared: Path, count: int) -
         "clips": count,
         "one_worker_s": spread(walls["1"]),
         "two_workers_s": spread(walls["2"]),
-        "one_worker_on_one_core_s": spread(walls["one core"]),
         "two_over_one": spread([a / b for a, b in zip(walls["1"], walls["2"], strict=True)]),
-        "two_over_one_core": spread(
-            [a / b for a, b in zip(walls["one core"], walls["2"], strict=True)]
-        ),
         "bare_s": spread(walls["bare"]),
         "waiting_for_workers_left_out_s": spread(inside),
         "runner_over_bare": spread([a / b for a, b in zip(inside, walls["bare"], strict=True)]),

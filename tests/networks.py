@@ -69,7 +69,7 @@ def pictures(*levels: int) -> Pixels:
     return np.broadcast_to(wanted, (len(levels), SIZE, SIZE, 3))
 
 
-def ask(*, source: Source, row: Row, config: Config, threads: int) -> Row:
+def ask(*, source: Source, row: Row, config: Config) -> Row:
     """What a worker of a test does: have the network look at a picture of `row["level"]`."""
     try:
         means, _ = load_engine(Telling, key="telling", input_size=SIZE)(pictures(row["level"]))

@@ -15,7 +15,7 @@ from triptych.inputs import Source
 from triptych.journal import Row, failure
 
 
-def obey(*, source: Source, row: Row, config: Config, threads: int, marks: Path) -> Row:
+def obey(*, source: Source, row: Row, config: Config, marks: Path) -> Row:
     """Do what `row["orders"]` say for this attempt; leave a mark with the time of each."""
     order = row["orders"][min(row["attempt"], len(row["orders"])) - 1]
     name = row["relative"]

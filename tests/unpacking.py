@@ -26,7 +26,6 @@ def unpacked(path: Path, place: Path, **wishes: Any) -> Row:
         source=source,
         row=row,
         config=Config(),
-        threads=1,
         out=out,
         wishes=Wishes(**wishes),
         news=out / "news",

@@ -1,4 +1,4 @@
-"""The command line's grammar: commands, options, and the settings that options stand for."""
+"""The command line's grammar: commands and their options."""
 
 from __future__ import annotations
 
@@ -10,57 +10,7 @@ from triptych import __version__
 from triptych.config import FORMATS, USUAL_FORMATS
 from triptych.unpack.grammar import add_options
 
-__all__ = ["SETTINGS", "parser"]
-
-#: Option -> the setting that it stands for.
-SETTINGS = {
-    "run": {
-        "fps": ("decode", "fps"),
-        "preset": ("extract", "preset"),
-        "asr": ("extract", "asr"),
-        "labels": ("predict", "labels"),
-        "model": ("predict", "model"),
-        "summary": ("predict", "summary"),
-        "lang": ("predict", "language"),
-        "format": ("report", "formats"),
-        "workers": ("runner", "workers"),
-        "max_failures": ("runner", "max_failures"),
-        "verify": ("runner", "verify"),
-        "frames_fps": ("runner", "frames_fps"),
-    },
-    "train": {
-        "asr": ("extract", "asr"),
-        "lang": ("extract", "language"),
-        "workers": ("runner", "workers"),
-        "frames_fps": ("runner", "frames_fps"),
-        **{
-            name: ("train", name)
-            for name in (
-                "model_type",
-                "task",
-                "folds",
-                "test_share",
-                "seed",
-                "epochs",
-                "optimizer",
-                "loss",
-                "preset",
-                "fps",
-            )
-        },
-    },
-    "evaluate": {
-        "workers": ("runner", "workers"),
-        "frames_fps": ("runner", "frames_fps"),
-    },
-    "decode": {
-        "workers": ("runner", "workers"),
-        "frames_fps": ("runner", "frames_fps"),
-        "short_side": ("decode", "short_side"),
-    },
-    "reel": {"workers": ("runner", "workers"), "frames_fps": ("runner", "frames_fps")},
-}
-SETTINGS["watch"] = {k: v for k, v in SETTINGS["run"].items() if k != "verify"}
+__all__ = ["parser"]
 
 _EPILOG = """\
 exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input

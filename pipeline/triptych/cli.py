@@ -16,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triptych.amounts import counted
-from triptych.arguments import SETTINGS, parser
+from triptych.arguments import parser
 from triptych.config import Config, given_settings, load_config
 from triptych.console import shown
 from triptych.errors import TriptychError, UsageError
+from triptych.flags import SETTINGS
 from triptych.signals import Terminated, raising_terminated
 
 if TYPE_CHECKING:

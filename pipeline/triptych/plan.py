@@ -101,15 +101,13 @@ def _opened(
     ]
 
 
-def open_one(*, source: Source, row: Row, config: Config, threads: int) -> Row:
+def open_one(*, source: Source, row: Row, config: Config) -> Row:
     """Look whether one source can be opened; if not, its row is as a run's would be."""
     from triptych.decode.media import open_media
 
     try:
         limit = config.decode.max_pixels
-        open_media(
-            source.path, threads=threads, max_pixels=limit, frames_fps=source.frames_fps
-        ).close()
+        open_media(source.path, max_pixels=limit, frames_fps=source.frames_fps).close()
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         return given_up(row, err, expected=source.expected, stage="open")
     return row

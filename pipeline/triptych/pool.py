@@ -70,8 +70,8 @@ def work_through(
     A failure that the machine may be to blame for gets one more attempt, after all others.
 
     Args:
-        task: a function of a module, called in a worker with `source`, `row`, `config`,
-            `threads` and `arguments`; returns the row, completed.
+        task: a function of a module, called in a worker with `source`, `row`, `config` and
+            `arguments`; returns the row, completed.
         pending: sources and what is known of them, their `size` among it.
         config: how many workers, and for how long each may work on one source.
         lengths: seconds of those whose length is known, by `relative`.
@@ -85,9 +85,8 @@ def work_through(
     if not pending:
         return
     check_caller()
-    cores = os.cpu_count() or 1
-    workers = min(config.runner.workers or cores, len(pending))
-    arguments |= {"config": config, "threads": max(1, cores // workers)}
+    workers = min(config.runner.workers or os.cpu_count() or 1, len(pending))
+    arguments |= {"config": config}
     queue = deque(_longest_first(pending, lengths or {}, config))
     with (
         model_process(config.runner.device) as models,

@@ -37,7 +37,6 @@ def analyze(
     digest: str | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    threads: int = 1,
     frames_fps: float | None = None,
 ) -> Analysis:
     """Analyse one video or sound file, or a folder of numbered pictures.
@@ -50,7 +49,6 @@ def analyze(
         digest: sha256 of the file's content, when known already.
         start_s: analyse from here, in seconds from the start of the film.
         end_s: analyse up to here.
-        threads: decoder threads.
         frames_fps: pictures a second; needed for a folder, of no use for a file.
 
     Raises:
@@ -67,7 +65,6 @@ def analyze(
         digest=digest,
         start_s=start_s,
         end_s=end_s,
-        threads=threads,
         frames_fps=frames_fps,
     )
     start, end, cues, tracks = found.start_s, found.end_s, found.cues, found.tracks

@@ -24,7 +24,7 @@ __all__ = ["analyze_one"]
 
 
 def analyze_one(
-    *, source: Source, row: Row, out: Path, config: Config, threads: int, anew: bool, news: Path
+    *, source: Source, row: Row, out: Path, config: Config, anew: bool, news: Path
 ) -> Row:
     """Analyse one source and write its folder.
 
@@ -33,7 +33,6 @@ def analyze_one(
         row: what is known of it.
         out: the run's folder of results.
         config: the resolved configuration.
-        threads: decoder threads.
         anew: keep no file that an earlier run wrote.
         news: the file that stages are told in; see `triptych.events`.
     """
@@ -44,7 +43,7 @@ def analyze_one(
     watch, folder = Stopwatch(), out / source.relative
     try:
         with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
-            analysis = _analyzed(source, row, config=config, threads=threads)
+            analysis = _analyzed(source, row, config=config)
             outputs = _reported(
                 analysis, source, row, folder, config=config, anew=anew, watch=watch
             )
@@ -75,7 +74,7 @@ def analyze_one(
     }
 
 
-def _analyzed(source: Source, row: Row, *, config: Config, threads: int) -> Analysis:
+def _analyzed(source: Source, row: Row, *, config: Config) -> Analysis:
     from triptych.video import analyze
 
     return analyze(
@@ -84,7 +83,6 @@ def _analyzed(source: Source, row: Row, *, config: Config, threads: int) -> Anal
         digest=row["sha256"],
         start_s=source.start_s,
         end_s=source.end_s,
-        threads=threads,
         frames_fps=source.frames_fps,
     )
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from triptych.arguments import SETTINGS, parser
+from triptych.arguments import parser
 from triptych.config import Config
+from triptych.flags import SETTINGS
 from triptych_models.baselines import MODEL_TYPES
 
 

@@ -92,7 +92,7 @@ def test_a_plan_says_what_would_be_decoded(tmp_path: Path) -> None:
     (source,) = find_sources([path], out=tmp_path)
     row = {"path": str(path), "relative": path.name, "state": "", "stage": ""}
     row = plan_one(
-        source=source, row=row, config=Config(), threads=1, news=tmp_path / "none",
+        source=source, row=row, config=Config(), news=tmp_path / "none",
         wishes=Wishes(sample="times:2,6.5", start_s=1.0),
     )  # fmt: skip
     assert row["state"] == "done", row

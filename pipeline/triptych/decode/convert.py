@@ -58,6 +58,7 @@ class Converter:
             height=height * fields,
             format="rgb48le" if deep else "rgba" if clear else "gray" if self._grey else "rgb24",
             interpolation=self._scaling,
+            threads=1,  # else as many as there are cores, for each worker
         ).to_ndarray()
         if fields == 2:
             scaled = _blended(scaled)

@@ -50,7 +50,8 @@ def open_media(
 
     Args:
         path: the file, or the folder.
-        threads: decoder threads; a folder is worked through faster with one a file.
+        threads: decoder threads. With more than one, what stands in for damaged pictures is not
+            always the same.
         language: three-letter code of the preferred sound track.
         max_pixels: larger pictures are refused.
         frames_fps: pictures a second; needed for a folder, of no use for a file.

@@ -61,7 +61,6 @@ def collect(
     digest: str | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    threads: int = 1,
     frames_fps: float | None = None,
 ) -> Collected:
     """Embeddings, words and pictures of one file, from the store as far as that holds them.
@@ -73,7 +72,6 @@ def collect(
         digest: sha256 of the file's content, when known already.
         start_s: from here, in seconds from the start of the film.
         end_s: up to here.
-        threads: decoder threads.
         frames_fps: pictures a second of a folder.
 
     Raises:
@@ -93,7 +91,6 @@ def collect(
         digest=digest,
         window=(start_s, end_s),
         watch=watch,
-        threads=threads,
         frames_fps=frames_fps,
     )
     sidecar = _sidecar_cues(job)

@@ -43,7 +43,6 @@ class Job:
     cached: list[str] = field(default_factory=list)
     entries: dict[str, str] = field(default_factory=dict)  #: what was found or made -> its key
     warnings: list[str] = field(default_factory=list)
-    threads: int = 1
     frames_decoded: int = 0  #: in this pass; 0 if all came from the store
     frames_fps: float | None = None  #: of a folder of numbered pictures
 
@@ -221,7 +220,6 @@ def _open(job: Job) -> Media:
     decode = job.config.decode
     return open_media(
         job.path,
-        threads=job.threads,
         max_pixels=decode.max_pixels,
         frames_fps=job.frames_fps,
     )

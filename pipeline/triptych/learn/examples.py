@@ -100,7 +100,7 @@ def load_sample(store: FeatureStore, key: str) -> Sample | None:
     return record if isinstance(record, Sample) else None
 
 
-def collect_one(*, source: Source, row: Row, config: Config, threads: int) -> Row:
+def collect_one(*, source: Source, row: Row, config: Config) -> Row:
     """Make and keep the sample of one source; the row gets it as `sample`."""
     from triptych.features.collect import collect
     from triptych.fuse.sample import sample_of
@@ -115,7 +115,6 @@ def collect_one(*, source: Source, row: Row, config: Config, threads: int) -> Ro
             digest=row["sha256"],
             start_s=source.start_s,
             end_s=source.end_s,
-            threads=threads,
             frames_fps=source.frames_fps,
         )
         with stage("fuse", source.path, watch):
@@ -160,7 +159,7 @@ def step_for(durations_s: Sequence[float]) -> float:
     return round(min(max(wanted, _SHORTEST_STEP_S), _LONGEST_STEP_S) * 20) / 20
 
 
-def probe_one(*, source: Source, row: Row, config: Config, threads: int) -> Row:
+def probe_one(*, source: Source, row: Row, config: Config) -> Row:
     """Length of one source as its container claims it, as `duration_s`; None if it does not."""
     from triptych.decode.container import choose_streams, describe, open_container
 

@@ -34,7 +34,7 @@ _AS_IT_IS = 1 << 20  # pixels of the short side; pictures are never enlarged
 
 
 def unpack_one(
-    *, source: Source, row: Row, config: Config, threads: int, out: Path, wishes: Wishes, news: Path
+    *, source: Source, row: Row, config: Config, out: Path, wishes: Wishes, news: Path
 ) -> Row:
     """Write the files of one film.
 
@@ -42,7 +42,6 @@ def unpack_one(
         source: the film, or a window of it.
         row: what is known of it; `folder` is where its files go.
         config: limits.
-        threads: decoder threads.
         out: the folder that all of this command goes to.
         wishes: what is wanted.
         news: the file that stages are told in; see `triptych.events`.
@@ -54,7 +53,7 @@ def unpack_one(
     scratch = out / f"{PARTS}{uuid4().hex[:12]}"
     try:
         with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
-            job = _Job(source, config=config, threads=threads, wishes=wishes, watch=watch)
+            job = _Job(source, config=config, wishes=wishes, watch=watch)
             told, frames_decoded = job.done(scratch, Path(row["folder"]))
     except Exception as err:  # noqa: BLE001 - it becomes the row of this film
         return given_up(row, err, expected=source.expected, stage="decode")
@@ -74,16 +73,13 @@ def unpack_one(
     }
 
 
-def plan_one(
-    *, source: Source, row: Row, config: Config, threads: int, wishes: Wishes, news: Path
-) -> Row:
+def plan_one(*, source: Source, row: Row, config: Config, wishes: Wishes, news: Path) -> Row:
     """Say what would be decoded of one film; nothing is.
 
     Args:
         source: the film, or a window of it.
         row: what is known of it.
         config: limits.
-        threads: of a decoder.
         wishes: what is wanted.
         news: the file that stages are told in.
     """
@@ -91,7 +87,7 @@ def plan_one(
 
     try:
         with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
-            job = _Job(source, config=config, threads=threads, wishes=wishes, watch=Stopwatch())
+            job = _Job(source, config=config, wishes=wishes, watch=Stopwatch())
             plan, seconds = job.planned()
     except Exception as err:  # noqa: BLE001 - it becomes the row of this film
         return given_up(row, err, expected=source.expected, stage="plan")
@@ -102,10 +98,8 @@ def plan_one(
 class _Job:
     """One film on its way into files."""
 
-    def __init__(
-        self, source: Source, *, config: Config, threads: int, wishes: Wishes, watch: Stopwatch
-    ) -> None:
-        self.path, self.watch, self.threads = source.path, watch, threads
+    def __init__(self, source: Source, *, config: Config, wishes: Wishes, watch: Stopwatch) -> None:
+        self.path, self.watch = source.path, watch
         self.limits, self.frames_fps = config.decode, source.frames_fps
         if source.start_s is not None or source.end_s is not None:  # of a manifest's row
             wishes = dataclasses.replace(wishes, start_s=source.start_s, end_s=source.end_s)
@@ -115,9 +109,7 @@ class _Job:
         from triptych.decode.media import open_media
 
         limit = self.limits.max_pixels
-        return open_media(
-            self.path, threads=self.threads, max_pixels=limit, frames_fps=self.frames_fps
-        )
+        return open_media(self.path, max_pixels=limit, frames_fps=self.frames_fps)
 
     def planned(self) -> tuple[DecodePlan, float]:
         """What would be decoded, and of how many seconds."""
