@@ -2,7 +2,8 @@
 
 Ten files of ten containers are damaged at random (bits flipped, ranges zeroed or made noise,
 ends cut off, blocks moved, said twice or taken out, numbers made huge) and read as a run reads
-them, each in a child process that is killed at its limit of time or memory. A damage is known by
+them, each in a child process that is killed at its limit of CPU time or memory (or of waiting,
+which a busy machine must not reach). A damage is known by
 its number alone, so that one can be looked at again:
 
     python bench/mutate.py ../shared/data --json bench/out/mutate.json
@@ -44,6 +45,7 @@ SEEDS = (
     "grid_s1/video/bbaszn.mpg",  # mpeg1, mp2
 )
 _LOOK_S = 0.05
+_PATIENCE = 60  # seconds of waiting for each second of CPU time that a child may take
 _NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 _ADDRESSES_GB = 8  # a child that wants more is refused, lest it take the machine with it
 
@@ -139,8 +141,9 @@ def read(path: Path) -> dict[str, Any]:
         return {"ended": "refused", "error": f"{type(err).__name__}: {err.message}"}
 
 
-def child(path: Path, pipe: int) -> None:
+def child(path: Path, pipe: int, limit_s: int) -> None:
     """Read, report and end; whatever is raised beyond our own errors is a finding."""
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES_GB << 30, _ADDRESSES_GB << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
@@ -151,18 +154,18 @@ def child(path: Path, pipe: int) -> None:
     os._exit(0)
 
 
-def watched(path: Path, *, limit_s: float, limit_mb: float) -> dict[str, Any]:
+def watched(path: Path, *, limit_s: int, limit_mb: float) -> dict[str, Any]:
     """Read a file in a child process; says how that ended and what it took."""
     out, pipe = os.pipe()
     began = time.perf_counter()
     if not (pid := os.fork()):
-        child(path, pipe)
+        child(path, pipe, limit_s)
     os.close(pipe)
     handle, stopped = os.pidfd_open(pid), ""
     looker = select.poll()
     looker.register(handle, select.POLLIN)
     while not looker.poll(_LOOK_S * 1000):
-        over_time = time.perf_counter() - began > limit_s
+        over_time = time.perf_counter() - began > limit_s * _PATIENCE
         if over_time or _resident_mb(pid) > limit_mb:
             stopped = "over time" if over_time else "over memory"
             os.kill(pid, signal.SIGKILL)
@@ -172,7 +175,9 @@ def watched(path: Path, *, limit_s: float, limit_mb: float) -> dict[str, Any]:
         said = file.read()
     code = os.waitstatus_to_exitcode(status)
     found = json.loads(said) if said else {"ended": "died"}
-    if code < 0 and not stopped:
+    if -code in (signal.SIGXCPU, signal.SIGKILL) and not stopped:
+        stopped = "over time"  # by its own limit
+    elif code < 0 and not stopped:
         found = {"ended": "crashed", "error": signal.Signals(-code).name}
     peak_mb = usage.ru_maxrss / 1024
     if stopped or peak_mb > limit_mb:
@@ -225,7 +230,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="number of the first damage")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit-s", type=float, default=60.0)
+    parser.add_argument("--limit-s", type=int, default=20, help="CPU seconds of a file")
     parser.add_argument("--limit-mb", type=float, default=1024.0)
     parser.add_argument("--replay", type=int, metavar="N", help="this damage alone, in no child")
     parser.add_argument("--keep", type=Path, help="with --replay: write the damaged file here")
