@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from triptych.config import FORMATS, Config, DecodeConfig, from_mapping, load_config, parse_budget
+from triptych.config import (
+    USUAL_FORMATS,
+    Config,
+    DecodeConfig,
+    from_mapping,
+    load_config,
+    parse_budget,
+)
 from triptych.errors import InputError, UsageError
 
 
@@ -52,7 +59,7 @@ def test_every_setting_can_be_given_as_text() -> None:
 
 def test_nothing_given_is_the_default() -> None:
     assert load_config() == Config()
-    assert Config().report.formats == FORMATS
+    assert Config().report.formats == USUAL_FORMATS
 
 
 @pytest.mark.parametrize(
