@@ -166,7 +166,8 @@ def write(
             if rotation:
                 video.set_display_rotation(rotation)
         if wave is not None:
-            sound = out.add_stream(sound_codec, rate=rate, layout=layout)
+            plain = {"aac_pns": "0"} if sound_codec == "aac" else {}  # noise that decoders make up
+            sound = out.add_stream(sound_codec, rate=rate, layout=layout, options=plain)
         if sound is not None and wave is not None:
             kind = "u8" if sound_codec == "pcm_u8" else "s16"
             size = rate // 10
