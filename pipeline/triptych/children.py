@@ -24,7 +24,7 @@ from triptych.errors import ResourceError, TriptychError, UsageError
 if TYPE_CHECKING:
     from triptych.extract.serving import Beat
 
-__all__ = ["ModelProcess", "check_caller", "model_process", "set_up", "setting"]
+__all__ = ["ModelProcess", "check_caller", "limit_memory", "model_process", "set_up", "setting"]
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,19 @@ def set_up(
     os.environ["MKL_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
+
+
+def limit_memory(megabytes: int) -> None:
+    """Have this process asked for no more data of its own than that; 0: as much as there is.
+
+    What is asked for beyond it fails as if memory had run out. Only where the system can.
+    """
+    if megabytes:
+        with contextlib.suppress(ImportError, ValueError, OSError):  # Windows; a lower limit
+            import resource
+
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 1_000_000, hard))
 
 
 def _end_with_parent(scratch: str) -> None:

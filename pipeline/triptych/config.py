@@ -103,6 +103,7 @@ class RunnerConfig:
     workers: int = 0  #: 0: one a core
     device: Device = "cpu"  #: cuda: one process runs all networks, on a GPU; cpu-shared: on a CPU
     time_limit_s: float = 0.0  #: for one video; 0: from its size, or its length where known
+    memory_limit_mb: int = 0  #: of a worker's own data; more is a failure of its video; 0: none
     #: Of folders of numbered pictures, which are films then; 0: only where a manifest says so.
     frames_fps: float = 0.0
     verify: bool = False  #: read every file, even if it seems not to have changed
@@ -155,6 +156,7 @@ class Config:
         _require(self.predict.top >= 1, "predict.top", "at least 1")
         _require(self.runner.workers >= 0, "runner.workers", "0 or more")
         _require(self.runner.time_limit_s >= 0, "runner.time_limit_s", "0 or more")
+        _require(self.runner.memory_limit_mb >= 0, "runner.memory_limit_mb", "0 or more")
         low, high = FPS_RANGE
         rate = self.runner.frames_fps
         _require(
@@ -248,7 +250,7 @@ def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") ->
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: device, frames_fps, max_failures, time_limit_s, verify, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: device, frames_fps, max_failures, memory_limit_mb, time_limit_s, verify, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv"})
 _RESULTS = frozenset({"index.html", "predictions.csv", "run.jsonl", "summary.json"})
 _UNPACKED = b'"made_by": "triptych decode"'  # how media.json begins
+_LONGEST_NAME = 255  # bytes, of most file systems
 _MANIFESTS = frozenset({".csv", ".jsonl"})
 _MEDIA = frozenset(
     [
@@ -314,7 +315,17 @@ def _each_in_its_place(found: Iterable[Source]) -> list[Source]:
     for rename in (_with_parent, _with_hash):
         taken = Counter(s.relative for s in sources)
         sources = [rename(s) if taken[s.relative] > 1 else s for s in sources]
-    return sources
+    return [_short_enough(source) for source in sources]
+
+
+def _short_enough(source: Source) -> Source:
+    """With a window behind it a file's name may be too long for a folder's."""
+    name = source.relative.name
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        return source
+    tag = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    kept = os.fsencode(name)[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
+    return replace(source, relative=source.relative.with_name(f"{kept}~{tag}"))
 
 
 def _beside_results(source: Source) -> Source:

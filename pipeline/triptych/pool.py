@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
-from triptych.children import check_caller, model_process, set_up, setting
+from triptych.children import check_caller, limit_memory, model_process, set_up, setting
 from triptych.config import Config, Device
 from triptych.errors import ResourceError
 from triptych.inputs import Source
@@ -90,7 +90,13 @@ def work_through(
     queue = deque(_longest_first(pending, lengths or {}, config))
     with (
         model_process(config.runner.device) as models,
-        _Crew(workers, task, arguments, place=models.place if models else None) as crew,
+        _Crew(
+            workers,
+            task,
+            arguments,
+            place=models.place if models else None,
+            memory_mb=config.runner.memory_limit_mb,
+        ) as crew,
     ):
         while queue or crew.busy:
             if models:
@@ -182,15 +188,21 @@ class _Crew:
         arguments: Mapping[str, Any],
         *,
         place: Mapping[str, Any] | None,
+        memory_mb: int,
     ) -> None:
         self._workers, self._task, self._arguments = workers, task, arguments
-        self._place = place
+        self._place, self._memory_mb = place, memory_mb
         self._jobs: dict[Future[Row], _Job] = {}
         self._breaks = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._pool = _pool(workers=self._workers, recycle=_RECYCLE, place=self._place)
+        self._pool = _pool(
+            workers=self._workers,
+            recycle=_RECYCLE,
+            place=self._place,
+            memory_mb=self._memory_mb,
+        )
         self._free = [time.monotonic()] * self._workers
 
     def __enter__(self) -> Self:
@@ -305,20 +317,27 @@ def _too_late(job: _Job) -> Row:
     return failure(job.told, err, stage="time limit")
 
 
-def _pool(*, workers: int, recycle: int = 0, place: Mapping[str, Any] | None = None) -> ProcessPool:
+def _pool(
+    *,
+    workers: int,
+    recycle: int = 0,
+    place: Mapping[str, Any] | None = None,
+    memory_mb: int = 0,
+) -> ProcessPool:
     return ProcessPool(
         max_workers=workers,
         max_tasks=recycle,
         initializer=_start,
-        initargs=[place, setting()],
+        initargs=[place, memory_mb, setting()],
         # Not forked: a fork copies locks that numerical libraries' threads may hold.
         context=get_context("spawn"),
     )
 
 
-def _start(place: Mapping[str, Any] | None, arguments: Sequence[Any]) -> None:
+def _start(place: Mapping[str, Any] | None, memory_mb: int, arguments: Sequence[Any]) -> None:
     """Set a worker up; its networks run at `place` where there is one."""
     set_up(*arguments)
+    limit_memory(memory_mb)
     if place is not None:
         from triptych.extract.engine import send_to
         from triptych.extract.serving import Place

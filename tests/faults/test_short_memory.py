@@ -71,6 +71,30 @@ def test_a_decoder_without_memory_does_not_call_the_film_damaged(giant: Path) ->
     assert told.stdout == "ResourceError True memory ran out\n", told.stderr
 
 
+_LIMITED = """
+import numpy as np
+from triptych.children import limit_memory
+
+limit_memory(400)
+kept = np.ones(20_000_000, np.uint8)
+try:
+    np.ones(600_000_000, np.uint8)
+except MemoryError:
+    print("refused")
+"""
+
+
+def test_a_worker_s_memory_can_be_limited() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _LIMITED],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert told.stdout == "refused\n", told.stderr
+
+
 def test_a_film_too_large_for_the_memory_of_a_worker_costs_only_itself(
     giant: Path, cold: Path, tmp_path: Path
 ) -> None:

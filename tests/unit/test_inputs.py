@@ -264,6 +264,16 @@ def test_windows_that_differ_by_little_get_places_of_their_own(tmp_path: Path) -
     assert len(set(places(find(path)))) == 2
 
 
+def test_a_window_of_a_long_name_gets_a_name_that_disks_take(tmp_path: Path) -> None:
+    name = "长" * 83 + ".mp4"
+    rows = [f"{name},{start}" for start in ("1.25", "1234.5")]
+    found = places(find(table(tmp_path / "a.csv", "path,start", *rows)))
+    assert len(set(found)) == 2
+    for place in found:
+        assert len(os.fsencode(place)) <= 255
+        (tmp_path / place).mkdir()
+
+
 def test_paths_out_of_the_manifest_s_folder_stay_below_out(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "path", "../../up/a.mp4", "/of/all/b.mp4", "./c.mp4")
     assert places(find(path)) == ["up/a.mp4", "of/all/b.mp4", "c.mp4"]

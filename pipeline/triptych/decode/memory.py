@@ -27,5 +27,6 @@ def check_memory(pixels: int = 0) -> None:
     except MemoryError as err:
         raise ResourceError(
             "memory ran out",
-            remedy="run again with --workers 1, or give this machine more memory",
+            remedy="run again with --workers 1, give this machine more memory, or raise "
+            "runner.memory_limit_mb if it is set",
         ) from err
