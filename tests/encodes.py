@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -62,9 +63,15 @@ def film(folder: Path, name: str, times: tuple[float, ...]) -> Path:
     path = folder / f"film.{ending}"
     if codec.startswith("mpeg") and codec.endswith("video"):
         return mpeg_film(path, times, codec=codec, options=options)
-    return synth.write(
-        path, times=times, picture=moving, codec=codec, pixels=pixels, options=options
-    )
+    try:
+        return synth.write(
+            path, times=times, picture=moving, codec=codec, pixels=pixels, options=options
+        )
+    finally:
+        if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+            # It gives root's threads, this one among them, the highest priority that there is.
+            # Whatever this process starts later would inherit it, and starve the machine.
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def mpeg_film(path: Path, times: tuple[float, ...], *, codec: str, options: Any) -> Path:
