@@ -12,7 +12,13 @@ BT2020 = 9
 
 
 def film(
-    path: Path, rgb: np.ndarray, *, transfer: int, codec: str = "libx265", primaries: int = BT2020
+    path: Path,
+    rgb: np.ndarray,
+    *,
+    transfer: int,
+    codec: str = "libx265",
+    primaries: int = BT2020,
+    rotation: int = 0,
 ) -> Path:
     """A second of 10-bit 4:4:4, of signals (H, W, 3) from 0 to 1."""
     with av.open(str(path), "w") as out:
@@ -20,6 +26,8 @@ def film(
         stream = out.add_stream(codec, rate=10, options=options if codec == "libx265" else {})
         stream.height, stream.width = rgb.shape[:2]
         stream.pix_fmt = "yuv444p10le"
+        if rotation:
+            stream.set_display_rotation(rotation)
         context = stream.codec_context
         context.color_trc, context.color_primaries = transfer, primaries
         context.colorspace, context.color_range = 9, 1
