@@ -37,7 +37,7 @@ RUN = ("bash", "python")
 LEARNED = ("cat", "dog")
 MODEL_FILES = ("model.safetensors", "config.json", "labels.json")
 ALL = [b for page in pages() for b in blocks(page)]
-TOUR, TRAINING = [b for b in ALL if b.page == ENGLISH and b.kind == "bash" and not b.why]
+TOUR, _, TRAINING = [b for b in ALL if b.page == ENGLISH and b.kind == "bash" and not b.why]
 
 
 def named(block: Block) -> str:
