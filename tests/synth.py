@@ -240,24 +240,6 @@ def scenes(
     )
 
 
-def flash_and_click(path: Path, *, at_s: float = 1.4, start_s: float = 0.0) -> Clip:
-    """Two and a half seconds of black and silence, but for one white frame and one click."""
-    times = steady(2.5, 25, start_s)
-    flash = round(at_s * 25)
-    wave = np.zeros(round(2.5 * 48_000), np.float32)
-    wave[round(at_s * 48_000) : round(at_s * 48_000) + 48] = 0.9
-    write(
-        path,
-        times=times,
-        picture=lambda i: plain(WHITE if i == flash else BLACK),
-        wave=wave,
-        rate=48_000,
-        sound_start_s=start_s,
-    )
-    facts = {"flash_s": times[flash], "click_s": start_s + at_s}
-    return Clip(path=path, times=times, start_s=start_s, end_s=start_s + 2.5, facts=facts)
-
-
 def turned_mp4(path: Path, matrix: Sequence[int], size: tuple[int, int] = (96, 64)) -> Path:
     """`quarters` as coded, with the four numbers (a, b, c, d) of the track header's matrix.
 

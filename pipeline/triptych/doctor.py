@@ -34,6 +34,7 @@ _EXTRAS = {
     "plots": ("matplotlib",),
     "cjk": ("cvttf_NotoSansCJK_Regular",),
     "export": ("pyarrow", "h5py"),
+    "edit": ("opentimelineio",),
 }
 
 

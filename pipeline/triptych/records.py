@@ -59,6 +59,17 @@ def _check(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _check_pictures(pixels: Pixels, pts_s: Times, *, axes: Literal[3, 4]) -> None:
+    _check(
+        pixels.ndim == axes and pixels.shape[3:] in ((), (3,)) and len(pixels) == len(pts_s),
+        f"{pixels.shape = } does not fit {pts_s.shape = }",
+    )
+    _check(
+        len(pts_s) < 2 or bool((np.diff(pts_s) > 0).all()),
+        "pts_s must increase: frames out of order",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
     """What a container says of itself; every figure is a claim until decoded.
@@ -94,14 +105,7 @@ class Frames:
     pts_s: Times  #: (T,), strictly increasing
 
     def __post_init__(self) -> None:
-        _check(
-            self.rgb.ndim == 4 and self.rgb.shape[3] == 3 and len(self.rgb) == len(self.pts_s),
-            f"{self.rgb.shape = } does not fit {self.pts_s.shape = }",
-        )
-        _check(
-            len(self.pts_s) < 2 or bool((np.diff(self.pts_s) > 0).all()),
-            "pts_s must increase: frames out of order",
-        )
+        _check_pictures(self.rgb, self.pts_s, axes=4)
 
     def __repr__(self) -> str:
         return f"Frames({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
@@ -115,14 +119,7 @@ class Glances:
     pts_s: Times  #: (T,), strictly increasing
 
     def __post_init__(self) -> None:
-        _check(
-            self.rgb.ndim == 4 and self.rgb.shape[3] == 3 and len(self.rgb) == len(self.pts_s),
-            f"{self.rgb.shape = } does not fit {self.pts_s.shape = }",
-        )
-        _check(
-            len(self.pts_s) < 2 or bool((np.diff(self.pts_s) > 0).all()),
-            "pts_s must increase: frames out of order",
-        )
+        _check_pictures(self.rgb, self.pts_s, axes=4)
 
     def __repr__(self) -> str:
         return f"Glances({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
@@ -136,14 +133,7 @@ class Luma:
     pts_s: Times  #: (T,), strictly increasing
 
     def __post_init__(self) -> None:
-        _check(
-            self.gray.ndim == 3 and len(self.gray) == len(self.pts_s),
-            f"{self.gray.shape = } does not fit {self.pts_s.shape = }",
-        )
-        _check(
-            len(self.pts_s) < 2 or bool((np.diff(self.pts_s) > 0).all()),
-            "pts_s must increase: frames out of order",
-        )
+        _check_pictures(self.gray, self.pts_s, axes=3)
 
     def __repr__(self) -> str:
         return f"Luma({len(self.gray)} of {self.gray.shape[2]}x{self.gray.shape[1]})"

@@ -34,5 +34,13 @@ class Spec:
             "modality": self.modality,
             "dim": self.dim,
             "weights": self.weights,
-            "options": dict(sorted(self.options.items())),
+            "options": _in_order(self.options),
         }
+
+
+def _in_order(options: Mapping[str, Any]) -> dict[str, Any]:
+    """With sorted keys all the way down, as they come back from the store."""
+    return {
+        key: _in_order(value) if isinstance(value, Mapping) else value
+        for key, value in sorted(options.items())
+    }

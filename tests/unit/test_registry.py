@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -97,3 +98,11 @@ def test_every_entry_says_what_it_is() -> None:
             assert spec.version >= 1 and spec.dim >= 1
             assert len(spec.columns) in (0, spec.dim)
             assert found.modules or not spec.weights, "a model's weights come in a package"
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_recipe_reads_the_same_before_and_after_the_store(name: str) -> None:
+    """The store sorts keys, and answers are made of what it gives back."""
+    for spec in BUILTIN[name].specs:
+        options = spec.recipe()["options"]
+        assert json.dumps(options) == json.dumps(options, sort_keys=True)

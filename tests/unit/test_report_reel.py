@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from analysis_factory import COLORS, TONES_HZ, make_analysis, tone_clip
+from claps import clap
 from hdr_films import BT709, HLG, PQ, film, patches
 from triptych.decode.media import open_media
 from triptych.records import Chapter, Frames, Segment
@@ -131,7 +132,7 @@ def test_a_flash_and_a_click_stay_together(
     name: str, fps: int, start_s: float, tmp_path: Path
 ) -> None:
     clip = tmp_path / name
-    _clap(clip, at_s=(1.0, 4.2, 7.6), fps=fps, start_s=start_s)
+    clap(clip, at_s=(1.0, 4.2, 7.6), fps=fps, start_s=start_s)
     with av.open(str(clip)) as container:  # some containers choose a start of their own
         start_s = float(next(container.decode(video=0)).time or 0.0)
     moments = [(start_s + a, start_s + b) for a, b in ((0.53, 1.5), (4.0, 4.9), (7.07, 8.0))]
@@ -148,34 +149,6 @@ def test_a_flash_and_a_click_stay_together(
     assert flashes == pytest.approx(clicks, abs=0.04)
     assert length_s == pytest.approx(2.8, abs=1 / fps)
     assert len(samples) / rate == pytest.approx(2.8, abs=1 / fps)
-
-
-def _clap(path: Path, at_s: tuple[float, ...], *, fps: int, start_s: float) -> None:
-    """Nine seconds of black silence, white for a tenth of a second and a click at some times."""
-    rate = 48_000
-    wave = np.zeros((1, 9 * rate), np.float32)
-    for at in at_s:
-        wave[0, int(at * rate) : int(at * rate) + 400] = 0.9
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "bf": "2"})
-        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
-        video.codec_context.time_base = Fraction(1, 1000)
-        audio = out.add_stream("aac", rate=rate, layout="mono")
-        for i in range(9 * fps):
-            white = any(at - 0.001 <= i / fps < at + 0.1 for at in at_s)
-            plane = np.full((120, 160, 3), 255 if white else 0, np.uint8)
-            frame = av.VideoFrame.from_ndarray(plane, "rgb24")
-            frame.pts, frame.time_base = round((start_s + i / fps) * 1000), Fraction(1, 1000)
-            out.mux(video.encode(frame))
-        sounds = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
-        sounds.sample_rate, sounds.pts, sounds.time_base = (
-            rate,
-            round(start_s * rate),
-            Fraction(1, rate),
-        )
-        out.mux(audio.encode(sounds))
-        out.mux(audio.encode(None))
-        out.mux(video.encode(None))
 
 
 def test_chapters_tell_where_in_the_film_one_is(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import synth
+from claps import flash_and_click
 from triptych.decode import open_media
 from triptych.decode.sound import CHUNK_S, MonoStream
 from triptych.records import Frames, Sound
@@ -216,7 +217,7 @@ def test_sixteen_channels_and_eight_bits_are_heard(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start_s", [0.0, 8.32])
 def test_flash_and_click_meet(tmp_path: Path, start_s: float) -> None:
-    clip = synth.flash_and_click(tmp_path / "clap.mkv", start_s=start_s)
+    clip = flash_and_click(tmp_path / "clap.mkv", start_s=start_s)
     bright, loud = [], []
     with open_media(clip.path) as media:
         for chunk in media.stream(fps=25.0):
