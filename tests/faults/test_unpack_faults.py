@@ -49,15 +49,14 @@ def test_a_command_that_is_ended_leaves_nothing_that_looks_finished(
         assert {n for n in os.listdir(out) if not n.startswith(".part-decode-")} <= {".lock"}
     if sent != signal.SIGKILL:
         assert not out.exists()
+        return
     again = triptych("decode", long_film, "-o", out)
     assert again.returncode == 0, again.stderr
     assert not [*out.glob(".part-*")] and len(os.listdir(out / "frames")) == 8
 
 
 @POSIX
-@pytest.mark.parametrize(
-    "point", ["worker.begun *", "file.written media.json", "worker.answered *"]
-)
+@pytest.mark.parametrize("point", ["file.written media.json", "worker.answered *"])
 def test_a_worker_that_dies_is_replaced(point: str, tmp_path: Path) -> None:
     film, flag, out = clip(tmp_path / "film.mp4"), tmp_path / "flag", tmp_path / "out"
     flag.touch()
@@ -78,8 +77,7 @@ def test_a_worker_that_dies_is_replaced(point: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [("--frames", "none", "--no-spectrogram"), ("--sound", "none", "--no-spectrogram"),
-     ("--sound", "none", "--frames", "none"),
-     ("--sound", "flac", "--frames", "none", "--no-spectrogram")],
+     ("--sound", "none", "--frames", "none")],
 )  # fmt: skip
 def test_a_disk_without_room_is_named(
     options: tuple[str, ...], long_film: Path, tmp_path: Path

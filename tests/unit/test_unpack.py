@@ -122,7 +122,7 @@ def found_bands(place: Path) -> np.ndarray:
         return found["band_hz"][found["log_mel"].argmax(axis=1)]
 
 
-@pytest.mark.parametrize("seconds", [0.02, 3.0, 95.0, 3 * 3600.0])
+@pytest.mark.parametrize("seconds", [0.02, 3.0, 95.0, 2000.0])
 def test_the_picture_is_as_large_as_can_be_read(tmp_path: Path, seconds: float) -> None:
     columns = np.full((max(1, round(seconds * 100)), 80), -10.0, np.float32)
     columns[: len(columns) // 2, 10] = 1.0
