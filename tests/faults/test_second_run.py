@@ -70,6 +70,18 @@ def test_new_labels_decode_nothing(finished: tuple[tuple[object, ...], Path]) ->
     assert answers(out) == before
 
 
+def test_another_rate_of_frames_makes_no_sound_anew(
+    finished: tuple[tuple[object, ...], Path],
+) -> None:
+    run, out = finished
+    assert triptych(*run, "--fps", "2").returncode == 0
+    assert set(states_of(out).values()) == {"done"}
+    for row in rows_of(out).values():
+        assert {"cues", "shots", "audio"} <= set(row["from_cache"])
+        assert not {"media", "image", "image_labels", "thumbnails"} & set(row["from_cache"])
+        assert "audio" not in row["seconds"]
+
+
 def test_many_labels_on_the_command_line(finished: tuple[tuple[object, ...], Path]) -> None:
     run, out = finished
     many = ",".join(f"thing number {i}" for i in range(40))  # longer than any file's name

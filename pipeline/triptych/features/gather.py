@@ -48,8 +48,9 @@ class Job:
 
     def key(self, name: str, recipe: Mapping[str, Any]) -> str:
         """Store key of what `name` makes of this file."""
-        decode = dataclasses.asdict(self.config.decode)
-        whole = {"decode": decode, "window": self.window, "version": DECODE_VERSION}
+        decode = self.config.decode
+        limits = {"max_pixels": decode.max_pixels, "max_duration_s": decode.max_duration_s}
+        whole = {"decode": limits, "window": self.window, "version": DECODE_VERSION}
         return entry_key(name, self.digest, {**whole, **recipe})
 
     def keep(self, key: str, record: Storable) -> None:
@@ -107,15 +108,19 @@ def _asr_missing() -> bool:
 def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     """Extractor -> names of what it makes -> what goes into their keys."""
     step_s = job.config.extract.step_s
+    decode = job.config.decode
+    frames = {"frames": {"fps": decode.fps, "short_side": decode.short_side}}
     wanted: dict[str, dict[str, dict[str, Any]]] = {
-        "media": {"media": {}},
+        "media": {"media": frames},
         "cues": {"cues": {}},
-        "thumbnails": {"thumbnails": {"version": ThumbnailExtractor.version}},
+        "thumbnails": {"thumbnails": {"version": ThumbnailExtractor.version, **frames}},
     }
     for entry in preset(job.config.extract.preset):
         if entry.name == "text" or entry.missing():
             continue  # text is made from the cues, later; what is missing the runner has told
         more: dict[str, Any] = {"engine": engine_name()} if entry.name in _NETWORKS else {}
+        if entry.sampled:
+            more |= frames
         if entry.stepped and step_s != 1.0:  # keys of rows of a second stay what they were
             more["step_s"] = step_s
         wanted[entry.name] = {s.name: {"spec": s.recipe(), **more} for s in entry.specs}

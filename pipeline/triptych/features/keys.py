@@ -44,7 +44,7 @@ _KINDS = {
 }
 
 LAYOUT = 1  #: of stored entries; raised when their meaning changes
-DECODE_VERSION = 4  #: raised when decoding changes what extractors are given
+DECODE_VERSION = 5  #: raised when decoding changes what extractors are given
 
 
 def digest_of(recipe: Mapping[str, Any]) -> str:
