@@ -103,7 +103,7 @@ def test_a_look_at_the_matrix_keeps_no_frame(tmp_path: Path) -> None:
 
 def kept_frames() -> int:
     """Those of other tests, too."""
-    return sum(isinstance(o, av.VideoFrame) for o in gc.get_objects())
+    return sum(type(o) is av.VideoFrame for o in gc.get_objects())
 
 
 @pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(1, 2), Fraction(4, 3)])
