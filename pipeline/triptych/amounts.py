@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "sized"]
+import re
+
+from triptych.errors import UsageError
+
+__all__ = ["bytes_of", "counted", "sized"]
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def counted(count: float, one: str, many: str = "") -> str:
@@ -33,3 +39,19 @@ def sized(size: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def bytes_of(size: str) -> int:
+    """A size in words as bytes.
+
+    Raises:
+        UsageError: it is no size.
+
+    >>> bytes_of("1.5 GB")
+    1500000000
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", size, re.IGNORECASE)
+    unit = found[2].upper().removesuffix("B") + "B" if found and found[2] else ""
+    if not found:
+        raise UsageError(f"{size!r} is no size", remedy="give one like 500MB or 20GB")
+    return int(float(found[1]) * _UNITS[unit])

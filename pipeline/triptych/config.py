@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from triptych.amounts import bytes_of
 from triptych.errors import InputError, UsageError
 from triptych.numbered import FPS_RANGE
 
@@ -106,6 +107,8 @@ class RunnerConfig:
     memory_limit_mb: int = 0  #: of a worker's own data; more is a failure of its video; 0: none
     #: Of folders of numbered pictures, which are films then; 0: only where a manifest says so.
     frames_fps: float = 0.0
+    #: Of the feature store after a run, such as "20GB": what was used longest ago goes; empty: none.
+    cache_limit: str = ""
     verify: bool = False  #: read every file, even if it seems not to have changed
     max_failures: str = ""  #: of `run`: "20" or "10%" failed are too many; empty: never
 
@@ -172,6 +175,8 @@ class Config:
             "finite, and not below predict.shortest_clip_s",
         )
         parse_failures(self.runner.max_failures)
+        if self.runner.cache_limit:
+            bytes_of(self.runner.cache_limit)
         self._check_training()
 
     def _check_training(self) -> None:
@@ -250,7 +255,7 @@ def from_mapping(cls: type[C], raw: Mapping[str, Any], where: str = "config") ->
 
     >>> from_mapping(RunnerConfig, {"wokers": 2})
     Traceback (most recent call last):
-    triptych.errors.UsageError: config: unknown wokers (known: device, frames_fps, max_failures, memory_limit_mb, time_limit_s, verify, workers)
+    triptych.errors.UsageError: config: unknown wokers (known: cache_limit, device, frames_fps, max_failures, memory_limit_mb, time_limit_s, verify, workers)
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]

@@ -74,7 +74,8 @@ def evaluate(
         listener.note(missing)
     rows = identify_all(dataset.items)
     gathered: dict[str, Gathered] = {}
-    with in_use(default_root()):
+    with in_use(default_root()) as job:
+        job.will_read(row["sha256"] for row in rows if not row["state"])
         for one in configs:  # models that read the same features share them
             if (key := _recipe(one)) not in gathered:
                 gathered[key] = gather_samples(dataset.items, rows, config=one, listener=listener)

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import time
 from typing import Any
 
-from triptych.amounts import counted, sized
-from triptych.errors import UsageError
+from triptych.amounts import bytes_of, counted, sized
 from triptych.features import upkeep
 from triptych.features.store import FeatureStore
 
-__all__ = ["Outcome", "bytes_of", "export", "prune", "stats", "verify"]
+__all__ = ["Outcome", "export", "prune", "stats", "verify"]
 
 Outcome = tuple[dict[str, Any], list[str], int]
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def bytes_of(size: str) -> int:
-    """A size in words as bytes.
-
-    Raises:
-        UsageError: it is no size.
-
-    >>> bytes_of("1.5 GB")
-    1500000000
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", size, re.IGNORECASE)
-    unit = found[2].upper().removesuffix("B") + "B" if found and found[2] else ""
-    if not found:
-        raise UsageError(f"{size!r} is no size", remedy="give one like 500MB or 20GB")
-    return int(float(found[1]) * _UNITS[unit])
 
 
 def stats() -> Outcome:

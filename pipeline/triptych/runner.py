@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from triptych import faults
-from triptych.amounts import counted
+from triptych.amounts import bytes_of, counted, sized
 from triptych.atomic import SCRATCH
 from triptych.children import check_caller
 from triptych.config import Config
-from triptych.errors import OutputError, TriptychError
+from triptych.errors import OutputError, ResourceError, TriptychError
 from triptych.events import News
 from triptych.features.index import DigestIndex
-from triptych.features.jobs import in_use
+from triptych.features.jobs import Job, in_use
 from triptych.features.layout import default_root
 from triptych.fuse.provenance import adopted
 from triptych.inputs import Source, find_sources
@@ -96,7 +96,7 @@ def run_folder(
     _check_writable(out)
     with (
         held(out / ".lock") as left_behind,
-        in_use(default_root()),
+        in_use(default_root()) as job,
         Journal(out / "run.jsonl") as journal,
     ):
         if left_behind:
@@ -105,8 +105,10 @@ def run_folder(
                 scratch.unlink(missing_ok=True)
         for note in what_is_missing(config):
             listener.note(note)
-        going = _Run(sources, out, config=config, listener=listener, journal=journal)
-        return going.through(redo, standing or {})
+        going = _Run(sources, out, config=config, listener=listener, journal=journal, job=job)
+        totals = going.through(redo, standing or {})
+    _shrink_store(config, listener)  # when this run needs nothing of it any more
+    return totals
 
 
 class _Run:
@@ -120,9 +122,10 @@ class _Run:
         config: Config,
         listener: Listener,
         journal: Journal,
+        job: Job,
     ) -> None:
         self._sources, self._out, self._config = sources, out, config
-        self._listener, self._journal = listener, journal
+        self._listener, self._journal, self._job = listener, journal, job
         self._rows: dict[str, Row] = {}
         self._budget = Budget(config.runner.max_failures)
         self._began = time.monotonic()
@@ -134,6 +137,7 @@ class _Run:
         faults.reached("run.locked")
         self._listener.start(len(self._sources))
         pending = self._surveyed(redo, standing)
+        self._job.will_read(row["sha256"] for _, row in pending)
         faults.reached("run.surveyed")
         if pending and not self._budget.exceeded:
             self._prepare()
@@ -266,6 +270,24 @@ def _why(err: BaseException) -> str:
     if isinstance(err, KeyboardInterrupt):
         return "interrupted"
     return err.message if isinstance(err, TriptychError) else f"{type(err).__name__}: {err}"
+
+
+def _shrink_store(config: Config, listener: Listener) -> None:
+    if not config.runner.cache_limit:
+        return
+    from triptych.features.upkeep import prune
+
+    try:
+        pruned = prune(default_root(), max_bytes=bytes_of(config.runner.cache_limit))
+    except ResourceError as err:
+        listener.note(f"the feature store is not made smaller: {err}")
+        return
+    if pruned.removed.files:
+        removed, left = sized(pruned.removed.bytes), sized(pruned.left.bytes)
+        listener.note(f"the feature store gave up {removed}, used longest ago; {left} are left")
+    if pruned.over_bytes:
+        more = sized(pruned.over_bytes)
+        listener.note(f"the feature store is {more} over its limit: other runs need what it holds")
 
 
 def _check_writable(out: Path) -> None:

@@ -86,7 +86,8 @@ def train(
     config = fitting_config(dataset.items, rows, config=config)
     for note in (*dataset.warnings, *what_is_missing(config)):
         listener.note(note)
-    with in_use(default_root()):
+    with in_use(default_root()) as job:
+        job.will_read(row["sha256"] for row in rows if not row["state"])
         found = gather_samples(dataset.items, rows, config=config, listener=listener)
     dataset, warnings = _left(dataset, found)
     if empty := empty_classes(find_folders(inputs, out=out), dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,7 +26,7 @@ from command import (
     triptych,
     until,
 )
-from triptych.features.upkeep import stats, verify
+from triptych.features.upkeep import prune, stats, verify
 
 pytestmark = pytest.mark.needs("embedded")
 
@@ -106,6 +107,38 @@ def test_a_cache_that_is_deleted_during_a_run(
     assert not verify(cold / "features", workers=2).damaged
     assert triptych(*run, cache=cold).returncode == 0
     assert set(states_of(out).values()) == {"cached"}
+
+
+def test_what_a_run_has_still_to_read_is_not_pruned(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    other = clip(tmp_path / "another.mp4", seed=9)
+    assert triptych("run", films, other, "-o", tmp_path / "x", *LIGHT, cache=cold).returncode == 0
+    for entry in cold.rglob("*.safetensors"):
+        os.utime(entry, (0, 0))  # in use neither today nor yesterday
+    out, jobs = tmp_path / "out", cold / "features" / ".jobs"
+    with started("run", films, "-o", out, "--workers", 1, *LIGHT, cache=cold) as process:
+        until(lambda: any('"media"' in job.read_text() for job in jobs.glob("*.json")))
+        pruned = prune(cold / "features", max_bytes=0)
+        said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert pruned.needed.files and pruned.removed.files  # of the other film
+    assert totals_of(out)["videos_decoded"] == 0
+    assert answers(out) == undisturbed
+
+
+def test_a_limit_of_the_store_is_kept_after_each_run(
+    films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
+) -> None:
+    out, limit = tmp_path / "out", ("--set", "runner.cache_limit=30kB")
+    done = triptych("run", films, "-o", out, *LIGHT, *limit, cache=cold)
+    assert done.returncode == 0, done.stderr
+    assert "the feature store gave up" in done.stderr
+    held = stats(cold / "features").entries
+    assert held.files and held.bytes <= 30_000
+    assert answers(out) == undisturbed
+    wrong = triptych("run", films, "-o", out, "--set", "runner.cache_limit=a lot", cache=cold)
+    assert wrong.returncode == 2 and "'a lot' is no size" in wrong.stderr
 
 
 @MOUNTS

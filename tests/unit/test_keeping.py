@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from triptych.amounts import bytes_of
 from triptych.cli import main
 from triptych.errors import UsageError
 from triptych.features.store import FeatureStore
-from triptych.keeping import bytes_of
 
 KEYS = [f"note-{i:032x}" for i in range(3)]
 

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 import synth
 from triptych.errors import ResourceError
 from triptych.features import FeatureStore, entry_key, jobs, upkeep
+from triptych.features.keys import digest_of
+from triptych.features.store import media_of
 from triptych.features.upkeep import Total, in_use, prune, stats, verify
 
 HOUR_S, DAY_S = 3600.0, 86400.0
@@ -161,7 +164,7 @@ def test_verify_believes_entries_of_other_versions(root: Path) -> None:
 
     arrays = {"values": np.zeros(3, np.float32)}
     header = {"kind": "hologram", "meta": {}}
-    header["sha256"] = store._checksum("hologram", arrays, {})
+    header["sha256"] = store._checksum(header, arrays)
     from safetensors.numpy import save_file
 
     save_file(arrays, path, metadata={"triptych": json.dumps(header)})
@@ -294,6 +297,39 @@ def test_what_a_run_uses_is_not_pruned(root: Path) -> None:
     assert stats(root).running == 0
     assert prune(root, max_bytes=0).left == NOTHING
     assert files(root) == set()
+
+
+def test_what_a_run_will_read_is_not_pruned(root: Path) -> None:
+    wanted, also, other = (add(root, i, kind=k, used_s_ago=9 * DAY_S)
+                           for i, k in ((1, "image"), (1, "audio"), (2, "image")))  # fmt: skip
+    with in_use(root) as job, in_use(root):
+        job.will_read([f"{1:064d}", f"{3:064d}"])
+        done = prune(root, max_bytes=0)
+        assert files(root) >= {wanted, also} and not other.exists()
+        assert (done.needed.files, done.removed.files) == (2, 1)
+    assert prune(root, max_bytes=0).left == NOTHING
+
+
+def test_entries_say_what_they_are_made_of(root: Path) -> None:
+    key = entry_key("image", "ab" * 32, {"fps": 2.0, "window": (0.0, None)})
+    store = FeatureStore(root)
+    store.put(key, TRACK)
+    with safe_open(store.path(key), framework="numpy") as entry:
+        about = json.loads(entry.metadata()["triptych"])
+    assert about["made_of"]["media"] == media_of(store.path(key)) == "ab" * 32
+    assert key == f"image-{digest_of(about['made_of'])[:32]}"
+    store.put("image-of-any-name", TRACK)
+    plain = store.path("image-of-any-name")
+    assert store.get("image-of-any-name") is not None and media_of(plain) == ""
+    for damage in (b"", bytes(8), b"\xff" * 64, plain.read_bytes()[:60]):
+        plain.write_bytes(damage)
+        assert media_of(plain) == ""
+
+
+def test_what_an_entry_is_made_of_is_part_of_its_checksum(root: Path) -> None:
+    path = add(root, 1)
+    path.write_bytes(path.read_bytes().replace(f"{1:064d}".encode(), f"{2:064d}".encode()))
+    assert verify(root, workers=1).damaged == (str(path),)
 
 
 def test_the_oldest_run_counts(root: Path) -> None:

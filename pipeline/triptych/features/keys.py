@@ -24,6 +24,7 @@ from triptych.numbered import (
 __all__ = [
     "DECODE_VERSION",
     "LAYOUT",
+    "EntryKey",
     "FolderStatus",
     "changed_ns",
     "digest_of",
@@ -165,7 +166,15 @@ def status_of(path: Path) -> os.stat_result:
     return status
 
 
-def entry_key(name: str, media_sha256: str, recipe: Mapping[str, Any]) -> str:
+class EntryKey(str):
+    """The name of an entry, with what it is a digest of, which the store writes into the entry."""
+
+    made_of: Mapping[str, Any]
+
+
+def entry_key(name: str, media_sha256: str, recipe: Mapping[str, Any]) -> EntryKey:
     """Name of what `name` makes of one file's content under one recipe."""
     full = {"media": media_sha256, "recipe": dict(recipe), "layout": LAYOUT}
-    return f"{name}-{digest_of(full)[:32]}"
+    key = EntryKey(f"{name}-{digest_of(full)[:32]}")
+    key.made_of = full
+    return key

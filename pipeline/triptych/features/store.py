@@ -1,8 +1,9 @@
 """Embeddings on disk: content-addressed, published whole or not at all, verified on read.
 
 An entry is one safetensors file, `<root>/<2 hex>/<key>.safetensors`. Its tensors hold the
-arrays; the metadata field "triptych" holds JSON: `kind`, `meta`, and `sha256` over both (see
-docs/schema.md). It can be read with numpy and safetensors alone:
+arrays; the metadata field "triptych" holds JSON: `kind`, `meta`, `made_of` (the content and the
+recipe that the key is a digest of) and `sha256` over all (see docs/schema.md). It can be read with
+numpy and safetensors alone:
 
     from safetensors.numpy import load_file
     load_file("image-0123.safetensors")["values"]      # (T, D) float32
@@ -30,10 +31,11 @@ import numpy as np
 import safetensors.numpy
 
 from triptych.cache import published
+from triptych.features.keys import EntryKey
 from triptych.features.layout import DAMAGED, default_root, entry_path, mark_used
 from triptych.records import Cue, FeatureTrack, Sample, Spec, Thumbnails, Timeline
 
-__all__ = ["DamagedEntry", "FeatureStore", "Storable", "check_entry"]
+__all__ = ["DamagedEntry", "FeatureStore", "Storable", "check_entry", "media_of"]
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +84,15 @@ class FeatureStore:
     def put(self, key: str, record: Storable) -> None:
         """Store an entry.
 
+        Args:
+            key: of `entry_key`, which also says what the entry is made of; or any other name.
+            record: what it holds.
+
         Raises:
             ResourceError: the disk is full or may not be written to.
         """
-        content = _encode(record)
+        made_of = key.made_of if isinstance(key, EntryKey) else None
+        content = _encode(record, made_of)
         with published(self.path(key)) as scratch:
             scratch.write_bytes(content)
 
@@ -120,10 +127,24 @@ def _set_aside(path: Path, status: os.stat_result) -> None:
         log.warning("cannot move it aside: %s", err)
 
 
-def _encode(record: Storable) -> bytes:
+def media_of(path: Path) -> str:
+    """sha256 of the file that an entry was made of, without reading more than its header.
+
+    Empty where it does not say, or can no longer be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(int.from_bytes(file.read(8), "little"))
+        return str(_about(header)["made_of"]["media"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        return ""
+
+
+def _encode(record: Storable, made_of: Mapping[str, Any] | None) -> bytes:
     kind, arrays, meta = _pack(record)
     arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    header = {"kind": kind, "meta": meta, "sha256": _checksum(kind, arrays, meta)}
+    header = {"kind": kind, "meta": meta} | ({} if made_of is None else {"made_of": made_of})
+    header["sha256"] = _checksum(header, arrays)
     # All ASCII: a file name that is no valid Unicode must come through, too.
     text = json.dumps(header, sort_keys=True, allow_nan=False)
     return safetensors.numpy.save(arrays, metadata={"triptych": text})
@@ -137,9 +158,9 @@ def _opened(content: bytes) -> tuple[str, Arrays, dict[str, Any]]:
     """
     size = int.from_bytes(content[:8], "little")
     try:
-        header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["triptych"])
+        header = _about(content[8 : 8 + size])
         arrays = safetensors.numpy.load(content)
-        same = header["sha256"] == _checksum(header["kind"], arrays, header["meta"])
+        same = header["sha256"] == _checksum(header, arrays)
     except MemoryError:  # says nothing about the entry
         raise
     except Exception as err:  # whatever damage makes the parsers raise
@@ -150,8 +171,15 @@ def _opened(content: bytes) -> tuple[str, Arrays, dict[str, Any]]:
     return header["kind"], arrays, header["meta"]
 
 
-def _checksum(kind: str, arrays: Arrays, meta: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps([kind, meta], sort_keys=True).encode())
+def _about(header: bytes) -> dict[str, Any]:
+    """What an entry says of itself."""
+    about: dict[str, Any] = json.loads(json.loads(header)["__metadata__"]["triptych"])
+    return about
+
+
+def _checksum(header: Mapping[str, Any], arrays: Arrays) -> str:
+    said = [header[name] for name in ("kind", "meta", "made_of") if name in header]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

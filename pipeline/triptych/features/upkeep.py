@@ -19,7 +19,7 @@ from typing import Literal
 
 from triptych.atomic import SCRATCH
 from triptych.errors import ResourceError
-from triptych.features.jobs import in_use, needed_since, running
+from triptych.features.jobs import Need, in_use, needed, running
 from triptych.features.layout import DAMAGED, ENTRY, entry_path, kind_of
 
 __all__ = ["Pruned", "Stats", "Total", "Verified", "in_use", "prune", "stats", "verify"]
@@ -169,8 +169,8 @@ def prune(root: Path, *, max_bytes: int) -> Pruned:
     """Remove files until the store holds at most `max_bytes`.
 
     First go those that killed processes left half written, then damaged ones, then the entries
-    that were used longest ago. An entry that was used since the start of any run that is still
-    at work stays (see `in_use`), even if the limit is then exceeded.
+    that were used longest ago. What a run that is still at work has used, or will read, stays
+    (see `in_use`), even if the limit is then exceeded.
 
     Raises:
         ResourceError: its folders cannot be listed.
@@ -181,22 +181,34 @@ def prune(root: Path, *, max_bytes: int) -> Pruned:
     held = sum(file.bytes for file in files)
     removed: list[_File] = []
     for file in _in_order(files, now):
-        if held <= max_bytes or (file.state == "entry" and file.used_s >= needed_since(root)):
+        if held <= max_bytes:
             break
+        if _is_needed(file, needed(root)):
+            continue
         if (outcome := _remove(file)) != "kept":  # if it is gone, another process was faster
             held -= file.bytes
             del left[file.path]
         if outcome == "removed":
             removed.append(file)
-    since = needed_since(root)
+    need = needed(root)
     return Pruned(
         root=str(root),
         removed=_total(removed),
         kinds=_by_kind([file for file in removed if file.state == "entry"]),
         left=_total(list(left.values())),
-        needed=_total([f for f in left.values() if f.state == "entry" and f.used_s >= since]),
+        needed=_total([file for file in left.values() if _is_needed(file, need)]),
         over_bytes=max(0, held - max_bytes),
     )
+
+
+def _is_needed(file: _File, need: Need) -> bool:
+    from triptych.features.store import media_of
+
+    if file.state != "entry":
+        return False
+    if file.used_s >= need.since_s:
+        return True
+    return bool(need.media) and media_of(file.path) in need.media
 
 
 def _in_order(files: list[_File], now: float) -> list[_File]:
