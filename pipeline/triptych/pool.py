@@ -101,8 +101,9 @@ def work_through(
         while queue or crew.busy:
             if models:
                 models.keep()
-            while queue and crew.free:
-                crew.give(queue.popleft())
+            while crew.free and (job := _next(queue, crew)):
+                queue.remove(job)
+                crew.give(job)
             for job, row in crew.ended():
                 if models and row and row["state"] != "failed":
                     models.worked()
@@ -114,7 +115,13 @@ def work_through(
                     yield job.with_words_of_both(row)
 
 
-@dataclass(slots=True, kw_only=True)
+def _next(queue: deque[_Job], crew: _Crew) -> _Job | None:
+    """The next job that is no copy of what is being worked on: a copy waits, and finds all made."""
+    going = crew.contents
+    return next((job for job in queue if job.content not in going), None)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Job:
     """One source on its way through a worker, or two."""
 
@@ -127,6 +134,12 @@ class _Job:
     free_since: float = 0.0
     given: float = 0.0
     first: Row | None = None  #: what the first attempt ended with
+
+    @property
+    def content(self) -> str:
+        """What it is about, whatever its name."""
+        known = self.row.get("sha256") or self.row["relative"]
+        return f"{known} {self.source.start_s} {self.source.end_s}"
 
     @property
     def told(self) -> Row:
@@ -224,6 +237,11 @@ class _Crew:
     def busy(self) -> bool:
         """Whether a worker has a job."""
         return bool(self._jobs)
+
+    @property
+    def contents(self) -> set[str]:
+        """What workers are at."""
+        return {job.content for job in self._jobs.values()}
 
     @property
     def free(self) -> bool:

@@ -162,6 +162,16 @@ def test_a_file_that_moved_is_not_decoded_again(
     assert told not in triptych(*run).stderr
 
 
+def test_copies_in_one_folder_are_decoded_once(cold: Path, tmp_path: Path) -> None:
+    first = clip(tmp_path / "films" / "a.mp4", seed=1)
+    for name in ("b", "c", "d"):
+        shutil.copy(first, tmp_path / "films" / f"{name}.mp4")
+    run = ("run", tmp_path / "films", "-o", tmp_path / "out", "--workers", 2, *LIGHT)
+    assert triptych(*run, cache=cold).returncode == 0
+    assert totals_of(tmp_path / "out")["videos_decoded"] == 1
+    assert [r["decoded"] for r in rows_of(tmp_path / "out").values()].count(True) == 1
+
+
 def test_damaged_features_are_made_again(
     films: Path, undisturbed: dict[str, bytes], cold: Path, tmp_path: Path
 ) -> None:
