@@ -106,13 +106,13 @@ def print_plan(planned: dict[str, Any], stream: TextIO) -> None:
 
 def _estimated(estimate: dict[str, Any]) -> str:
     seconds, size = estimate["seconds"], estimate["bytes"]
-    if seconds is None or size is None:
-        return (
-            "time and disk cannot be estimated yet: that takes a few videos finished in this OUT; "
-            "start the run, and ask again after the first ones"
-        )
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return f"about {time} and {sized(size)} of results, judging by the videos done here before"
+    basis = {
+        "these results": "the videos done here before",
+        "this machine": "earlier runs on this machine",
+        "another machine": "another machine; nothing was done like this on yours yet",
+    }[estimate["judged_by"]]
+    return f"about {time} and {sized(size)} of results, judging by {basis}"
 
 
 def print_unpacked(totals: dict[str, Any], stream: TextIO) -> None:

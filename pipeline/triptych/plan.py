@@ -15,13 +15,13 @@ from triptych.fuse.provenance import adopted
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, given_up
 from triptych.prepare import check_device
+from triptych.rates import recalled
 from triptych.survey import Redo, Survey, check_sources
 
 __all__ = ["PLANS", "dry_run", "open_one"]
 
 PLANS = ("decode", "report", "finished", "skipped", "failed")
 _PATIENCE_S = 60.0  # for opening a file; if it takes longer, the run will see
-_REPORTING = ("store", "fuse", "predict", "report")  # stages of a video that is not decoded
 
 
 def dry_run(
@@ -60,7 +60,7 @@ def dry_run(
         "counts": {plan: sum(r["plan"] == plan for r in rows) for plan in PLANS},
         "states": dict(Counter(row["state"] or "done" for row in rows)),
         "workers": workers,
-        "estimate": _estimate(rows, journal.rows, workers=workers),
+        "estimate": _estimate(rows, journal.rows, workers=workers, config=config),
         "rows": rows,
     }
 
@@ -92,25 +92,34 @@ def _opened(
     )
     # By workers: what is hostile to a decoder must not end the plan.
     work = work_through(open_one, pending, config=replace(config, runner=runner))
-    ended = {r["relative"]: r for r in work if r["state"] and r["stage"] == "open"}
-    return [
-        (row | ended[row["relative"]], ended[row["relative"]]["state"])
-        if row["relative"] in ended
-        else (row, plan)
-        for row, plan in found
-    ]
+    looked = {r["relative"]: r for r in work}
+    planned = []
+    for row, plan in found:
+        seen = looked.get(row["relative"], row)
+        ended = seen["state"] and seen["stage"] == "open"
+        if ended:
+            row, plan = row | seen, seen["state"]
+        elif seen.get("duration_s"):
+            row["duration_s"] = seen["duration_s"]
+        planned.append((row, plan))
+    return planned
 
 
 def open_one(*, source: Source, row: Row, config: Config) -> Row:
-    """Look whether one source can be opened; if not, its row is as a run's would be."""
+    """Look whether one source can be opened, and how long it says it is.
+
+    If it cannot, its row is as a run's would be.
+    """
     from triptych.decode.media import open_media
 
     try:
         limit = config.decode.max_pixels
-        open_media(source.path, max_pixels=limit, frames_fps=source.frames_fps).close()
+        with open_media(source.path, max_pixels=limit, frames_fps=source.frames_fps) as media:
+            length = media.info.duration_s
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         return given_up(row, err, expected=source.expected, stage="open")
-    return row
+    ends = [end for end in (length, source.end_s) if end]
+    return row | {"duration_s": max(0.0, min(ends) - (source.start_s or 0.0)) if ends else None}
 
 
 def _features_are_kept(source: Source, row: Row, config: Config) -> bool:
@@ -147,36 +156,17 @@ def _features_are_kept(source: Source, row: Row, config: Config) -> bool:
     return True
 
 
-def _estimate(rows: Sequence[Row], known: Sequence[Row], *, workers: int) -> dict[str, Any]:
-    """Time and room that the work would take, by what earlier videos took; None: unknown."""
-    known = [r for r in known if r.get("duration_s") and r.get("seconds")]
-    media_s = sum(r["duration_s"] for r in known)
-    seconds_a_byte = _ratio(media_s, sum(r["size"] for r in known))
-    decoded = [r for r in known if r.get("decoded")]
-    stages = sum(r["seconds"].get(name, 0.0) for r in known for name in _REPORTING)
-    rates = {
-        "decode": _ratio(
-            sum(r["elapsed_s"] for r in decoded), sum(r["duration_s"] for r in decoded)
-        ),
-        "report": _ratio(stages, media_s),
+def _estimate(
+    rows: Sequence[Row], known: Sequence[Row], *, workers: int, config: Config
+) -> dict[str, Any]:
+    """Time and room that the work would take, by what earlier videos took."""
+    rates, basis = recalled(known, config)
+    work = [row for row in rows if row["plan"] in ("decode", "report")]
+    lengths = [row["duration_s"] or row["size"] / rates.bitrate for row in work]
+    spent = [getattr(rates, row["plan"]) * s for row, s in zip(work, lengths, strict=True)]
+    return {
+        "seconds": round(sum(spent) / max(1, min(workers, len(work))), 1),
+        "media_s": round(sum(lengths), 1),
+        "bytes": round(sum(lengths) * rates.size),
+        "judged_by": basis,
     }
-    results = _ratio(sum(sum(r.get("sizes", {}).values()) for r in known), media_s)
-    work = [r for r in rows if r["plan"] in rates]
-    lengths = [r["duration_s"] or _times(r["size"], seconds_a_byte) for r in work]
-    spent = [_times(rates[r["plan"]], s) for r, s in zip(work, lengths, strict=True)]
-    seconds = _times(_total(spent), 1 / max(1, min(workers, len(work))))
-    size = _total([_times(results, s) for s in lengths])
-    return {"seconds": seconds, "media_s": _total(lengths), "bytes": size}
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def _times(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a * b
-
-
-def _total(parts: Sequence[float | None]) -> float | None:
-    known = [part for part in parts if part is not None]
-    return round(sum(known), 1) if len(known) == len(parts) else None

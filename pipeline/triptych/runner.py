@@ -29,6 +29,7 @@ from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, seen_again
 from triptych.lock import held
 from triptych.prepare import Listener, Silent, check_device, make_ready, what_is_missing
+from triptych.rates import remember
 from triptych.survey import Redo, Survey, check_sources
 from triptych.tally import Budget, exit_code, totals_of
 
@@ -232,6 +233,7 @@ class _Run:
             stopped=stopped,
             config=self._config,
         ) | {"preparation_seconds": round(self._preparation_s, 3)}
+        remember(rows, self._config)
         if stopped or not self._journal.same_as(rows):
             if moved := _moved(self._journal.keep_others(rows), rows):
                 self._listener.note(moved)

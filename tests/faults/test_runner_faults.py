@@ -230,7 +230,10 @@ def test_a_bad_file_that_is_replaced_is_tried_again(tmp_path: Path) -> None:
 # The plan
 
 
-def test_a_plan_names_what_would_be_done_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_plan_names_what_would_be_done_and_writes_nothing(
+    cold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(cold))  # in which no run has left how long it took
     folder, out = tmp_path / "in", tmp_path / "out"
     for i in range(3):
         clip(folder / f"{i}.mp4", seed=20 + i, seconds=2.0)
@@ -238,33 +241,40 @@ def test_a_plan_names_what_would_be_done_and_writes_nothing(tmp_path: Path) -> N
     (folder / "信.txt").write_text("no film, and nobody said so")
     run = ("run", folder, "-o", out, *LIGHT)
 
+    def written() -> list[tuple[Path, int]]:
+        return [(p, p.stat().st_mtime_ns) for f in (folder, out) for p in sorted(f.rglob("*"))]
+
     def plan(*more: object, code: int = 1) -> Row:
-        before = sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*"))
+        before = written()
         done = triptych(*run, *more, "--dry-run", "--json")
         assert done.returncode == code, done.stderr
-        assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*")) == before
+        assert written() == before
         planned: Row = json.loads(done.stdout)
         return planned
 
-    cold = plan()
+    first = plan()
     bad = {"skipped": 1, "failed": 1}
-    assert cold["counts"] == {"decode": 3, "report": 0, "finished": 0, **bad}
-    assert cold["states"] == {"done": 3, **bad}
-    told = {r["relative"]: (r["plan"], r["state"], r["stage"]) for r in cold["rows"]}
+    assert first["counts"] == {"decode": 3, "report": 0, "finished": 0, **bad}
+    assert first["states"] == {"done": 3, **bad}
+    told = {r["relative"]: (r["plan"], r["state"], r["stage"]) for r in first["rows"]}
     assert told["bad.mp4"] == ("failed", "failed", "open")
     assert told["信.txt"] == ("skipped", "skipped", "open")
-    assert cold["estimate"] == {"seconds": None, "media_s": None, "bytes": None}
+    assert first["estimate"]["media_s"] == pytest.approx(6.0, rel=0.2)  # as the files say
+    assert first["estimate"]["seconds"] > 0 and first["estimate"]["bytes"] > 1000
     said = triptych(*run, "--dry-run").stdout
     assert "5 inputs: 3 to decode, 1 no video or sound file, 1 failed\n" in said
     assert f"failed: {folder / 'bad.mp4'}: open: not a video or sound file\n" in said
-    assert "time and disk cannot be estimated" in said
+    assert "of results, judging by another machine; nothing was done like this on yours" in said
     assert triptych(*run).returncode == 1
+    elsewhere = triptych("run", folder, "-o", tmp_path / "new", *LIGHT, "--dry-run").stdout
+    assert "of results, judging by earlier runs on this machine\n" in elsewhere
     assert plan()["counts"] == {"decode": 0, "report": 0, "finished": 3, **bad}
     assert plan("--retry-failed")["counts"] == plan()["counts"]
     clip(folder / "新.mp4", seed=30, seconds=2.0)
     new = plan()
     assert [r["relative"] for r in new["rows"] if r["plan"] == "decode"] == ["新.mp4"]
     assert new["estimate"]["seconds"] > 0
+    assert new["estimate"]["judged_by"] == "these results"
     assert new["estimate"]["media_s"] == pytest.approx(2.0, rel=0.5)
     assert new["estimate"]["bytes"] > 1000
     other = plan("--labels", "cat,dog")

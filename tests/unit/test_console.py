@@ -248,10 +248,10 @@ def test_closing_tells_failures_that_were_not_tried_again() -> None:
 
 
 def test_a_plan_is_told_in_words() -> None:
-    def plan(seconds: float | None, *rows: Row) -> str:
+    def plan(seconds: float, *rows: Row, basis: str = "these results") -> str:
         stream = io.StringIO()
         counts = {p: sum(r["plan"] == p for r in rows) for p in PLANS}
-        estimate = {"seconds": seconds, "media_s": 9.0, "bytes": 2.5e6}
+        estimate = {"seconds": seconds, "media_s": 9.0, "bytes": 2.5e6, "judged_by": basis}
         planned = {"videos": len(rows), "counts": counts, "estimate": estimate, "rows": rows}
         print_plan(planned, stream)
         return stream.getvalue()
@@ -266,7 +266,7 @@ def test_a_plan_is_told_in_words() -> None:
     assert "report: in/猫.mp4\n" in text
     assert "failed: in/b.mp4: open: the file is empty\n" in text
     assert "about 10 min and 2.5 MB of results" in text
-    assert "cannot be estimated" in plan(None, *rows)
+    assert "judging by another machine" in plan(1.0, *rows, basis="another machine")
     assert "about" not in plan(0.0, row(plan="finished"))
 
 
