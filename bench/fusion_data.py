@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from triptych.config import Config, DecodeConfig, ExtractConfig
 from triptych.extract.specs import BUILTIN
-from triptych.fuse.sample import TRACKS, example_of
+from triptych.fuse.sample import UNREAD, example_of
 from triptych.inputs import Source, find_sources
 from triptych.learn.dataset import read_dataset
 from triptych.prepare import Silent
@@ -152,7 +152,7 @@ def _from_clips(sources: Sequence[Source], *, step_s: float) -> tuple[list[str],
 def _modalities(examples: Sequence[Example]) -> dict[str, str]:
     seen = {t for e in examples for t, m in e.present.items() if m.any()}
     kind = {s.name: s.modality for e in BUILTIN.values() for s in e.specs}
-    return {t: kind[t] for t in TRACKS if t in seen}
+    return {t: kind[t] for t in kind if t in seen and t not in UNREAD}
 
 
 def fight() -> tuple[Study, npt.NDArray[np.float64]]:

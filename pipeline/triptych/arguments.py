@@ -77,13 +77,31 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_reel(commands)
     _add_cache(commands)
-    for name, what in (
-        ("doctor", "say what this machine has, and what to install for the rest"),
-        ("models", "list extractors and weights: licence, size, whether present"),
-    ):
-        command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("--json", action="store_true", help="print one JSON object")
+    what = "say what this machine has, and what to install for the rest"
+    doctor = commands.add_parser("doctor", help=what, description=what)
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_models(commands)
     return top
+
+
+def _add_models(commands: Any) -> None:
+    what = "list extractors, models and presets: licence, size, whether present; or fetch models"
+    models = commands.add_parser("models", help=what, description=what)
+    models.add_argument("--json", action="store_true", help="print one JSON object")
+    actions = models.add_subparsers(dest="action", metavar="ACTION")
+    told = "download models for later runs, which never download; nothing else uses the network"
+    fetch = actions.add_parser("fetch", help=told, description=told)
+    fetch.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="its id on the hub (openai/clip-vit-base-patch32), or as after --extract "
+        "(torchvision=resnet50)",
+    )
+    # Its own default would undo a --json before the word fetch.
+    fetch.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
+    )
 
 
 def _add_run(commands: Any) -> None:
@@ -144,8 +162,10 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
         "--model", metavar="MODEL", help="folder of a trained model, whose labels are used instead"
     )
     run.add_argument(
-        "--preset", help="set of extractors: embedded, full (also motion), or light (embedded)"
+        "--preset",
+        help="set of extractors: embedded, full (also motion), light, or a .toml file (embedded)",
     )
+    _add_extract(run)
     run.add_argument("--fps", type=float, help="sampled frames a second (1)")
     run.add_argument(
         "--summary",
@@ -173,6 +193,21 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--metrics", metavar="FILE", help="figures for Prometheus, kept up to date in a .prom file"
     )
+
+
+def _add_extract(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--extract",
+        action="extend",
+        type=_items,
+        metavar="NAME[=MODEL]",
+        help="an extractor besides: motion, or with a model of yours, such as clip=/models/clip or "
+        "clip=openai/clip-vit-base-patch32; `triptych models` lists them; may be repeated",
+    )
+
+
+def _items(listed: str) -> list[str]:
+    return [item.strip() for item in listed.split(",") if item.strip()]
 
 
 def _add_decode(commands: Any) -> None:
@@ -228,8 +263,10 @@ def _add_train(commands: Any) -> None:
         "--loss", choices=("auto", "cross_entropy", "bce", "mse"), help="by the task (auto)"
     )
     train.add_argument(
-        "--preset", help="set of extractors: full (needs OpenCV), embedded, or light (full)"
+        "--preset",
+        help="set of extractors: full (needs OpenCV), embedded, light, or a .toml file (full)",
     )
+    _add_extract(train)
     train.add_argument("--fps", type=float, help="sampled frames a second (by the clips' length)")
     train.add_argument(
         "--asr",

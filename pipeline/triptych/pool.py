@@ -370,10 +370,11 @@ def _check_device(device: Device) -> None:
 
 
 def _prepare(extractors: Sequence[str]) -> None:
-    from triptych.extract.registry import load
+    from triptych.extract.registry import entry, load
 
-    if "image" in extractors:  # the only network that is converted
-        load("image")
+    for found in map(entry, extractors):
+        if found.name == "image" or (found.source and found.networks):
+            load(found)  # which converts it
     if "text" in extractors:
         from triptych.predict.classify import prepare_words
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
-from triptych.extract.registry import preset
+from triptych.extract.registry import chosen
 from triptych.features.keys import digest_of
 
 __all__ = ["Listener", "Silent", "check_device", "make_ready", "what_is_missing"]
@@ -51,7 +51,7 @@ def check_device(config: Config) -> None:
 
 def what_is_missing(config: Config) -> Iterator[str]:
     """One line for each part of the preset that is not installed."""
-    for entry in preset(config.extract.preset):
+    for entry in chosen(config.extract):
         if entry.missing():
             yield (
                 f"without {entry.name!r} ({entry.what}): "
@@ -72,7 +72,7 @@ def make_ready(config: Config, listener: Listener) -> float:
             "(set TRIPTYCH_CACHE to a folder that you may write to)"
         )
         return 0.0
-    entries = [e for e in preset(config.extract.preset) if not e.missing()]
+    entries = [e for e in chosen(config.extract) if not e.missing()]
     made_from = digest_of({"specs": [s.recipe() for e in entries for s in e.specs]})
     ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
     if ready.exists():
@@ -81,7 +81,7 @@ def make_ready(config: Config, listener: Listener) -> float:
 
     began = time.monotonic()
     listener.note("preparing the models for this machine, once")
-    prepare([e.name for e in entries])
+    prepare([e.item for e in entries])
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.touch()
     return time.monotonic() - began

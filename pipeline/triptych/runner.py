@@ -21,6 +21,7 @@ from triptych.children import check_caller
 from triptych.config import Config
 from triptych.errors import OutputError, ResourceError, TriptychError
 from triptych.events import News
+from triptych.extract.registry import chosen
 from triptych.features.index import DigestIndex
 from triptych.features.jobs import Job, in_use
 from triptych.features.layout import default_root
@@ -64,6 +65,7 @@ def run(
         UsageError: configuration, labels, a model or a manifest cannot be read, or do not fit;
             `runner.device` is not there; another run is working on `out`; or a script calls this
             whenever it is imported.
+        WeightsError: a model that is named is nowhere.
     """
     out, config = Path(out), config or Config()
     sources = find_sources(inputs, out=out, frames_fps=config.runner.frames_fps or None)
@@ -93,6 +95,7 @@ def run_folder(
     """
     check_caller()
     config = adopted(config)
+    chosen(config.extract)  # a wrong name or a model that is nowhere ends it here
     check_sources(sources, out)
     _check_writable(out)
     with (

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from triptych.config import Config, DecodeConfig, ExtractConfig
-from triptych.extract.specs import BUILTIN, PRESETS
+from triptych.extract.presets import preset_items
+from triptych.extract.specs import BUILTIN
 from triptych.features.index import DigestIndex
 from triptych.features.recipe import features_recipe
 from triptych.features.store import FeatureStore
@@ -81,8 +82,8 @@ def fitting_config(items: Sequence[Item], rows: Sequence[Row], *, config: Config
     preset, step_s, fps = train.preset, train.step_s, train.fps
     if not preset:
         preset = extract.preset
-        if preset == ExtractConfig.preset and "full" in PRESETS:
-            new = set(PRESETS["full"]) - set(PRESETS[preset])
+        if preset == ExtractConfig.preset:
+            new = set(preset_items("full")) - set(preset_items(preset))
             preset = preset if any(BUILTIN[n].missing() for n in new) else "full"
     if not step_s:
         step_s = extract.step_s

@@ -12,11 +12,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
-from triptych.extract.registry import preset
+from triptych.extract.registry import chosen
 from triptych.extract.specs import ASR_VERSION
 from triptych.features.index import DigestIndex
 from triptych.features.keys import digest_of, file_digest
@@ -67,6 +67,11 @@ class Survey:
     def _model_digest(self) -> str:
         model = self.config.predict.model
         return model_digest(model) if model else ""
+
+    @functools.cached_property
+    def _extractors(self) -> list[Any]:
+        entries = [entry for entry in chosen(self.config.extract) if not entry.missing()]
+        return [[spec.recipe() for spec in entry.specs] for entry in entries]
 
     def row_of(self, source: Source) -> Row:
         """The row of a source; `state` is empty when it is to be worked on."""
@@ -129,11 +134,7 @@ class Survey:
                 "config": config.recipe(),
                 "labels": _labels_content(config.predict.labels),
                 "model": self._model_digest,
-                "extractors": [
-                    [spec.recipe() for spec in entry.specs]
-                    for entry in preset(config.extract.preset)
-                    if not entry.missing()
-                ],
+                "extractors": self._extractors,
                 "asr": _has("faster_whisper") and ASR_VERSION,
                 "otio": "otio" in config.report.formats and _has("opentimelineio"),
                 "version": [__version__, _REPORT_VERSION],

@@ -217,7 +217,7 @@ def _learn(
     on_epoch: Callable[[Row], None],
 ) -> Fitted:
     """Train and judge the model on what could be read."""
-    from triptych.fuse.sample import TRACKS, example_of
+    from triptych.fuse.sample import UNREAD, example_of
     from triptych.fuse.trained import one_thread
     from triptych.learn.fit import fit_model
 
@@ -240,7 +240,7 @@ def _learn(
             labels=labels,
             task=dataset.task,
             modalities={
-                t: recipe["tracks"][t]["modality"] for t in TRACKS if t in recipe["tracks"]
+                t: spec["modality"] for t, spec in recipe["tracks"].items() if t not in UNREAD
             },
             options=config.train,
             features=recipe | {"trained_on": known},  # so that nobody tests on them unawares

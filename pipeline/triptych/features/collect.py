@@ -100,8 +100,7 @@ def collect(
     start, end = _span(job, info, note)
     cues = _cues(job, _shifted(sidecar, info, start, end), end)
     tracks = {k: v for k, v in job.found.items() if isinstance(v, FeatureTrack)}
-    if (text := embed_cues(job, cues)) is not None:
-        tracks["text"] = text
+    tracks |= embed_cues(job, cues)
     return Collected(
         job=job,
         info=info,

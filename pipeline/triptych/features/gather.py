@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +16,9 @@ from triptych.events import Stopwatch, stage
 from triptych.extract.asr import SpeechRecognizer
 from triptych.extract.drive import pump
 from triptych.extract.engine import engine_name
-from triptych.extract.registry import Extraction, Extractor, load, preset
-from triptych.extract.specs import ASR_VERSION, SPEECH, TEXT
+from triptych.extract.registry import Extraction, Extractor, chosen, load
+from triptych.extract.sources import Source
+from triptych.extract.specs import ASR_VERSION, SPEECH, Entry
 from triptych.extract.thumbnails import ThumbnailExtractor
 from triptych.features.keys import DECODE_VERSION, digest_of, entry_key
 from triptych.features.store import FeatureStore, Storable
@@ -26,7 +26,7 @@ from triptych.records import Cue, FeatureTrack, Frames, Sound
 
 __all__ = ["Job", "embed_cues", "gather"]
 
-_NETWORKS = ("image", "motion_image")  # run by an engine, which differs in the last bits
+_LOADED: dict[tuple[str, Source | None], Extractor] = {}  # models are loaded once a process
 
 
 @dataclass(slots=True)
@@ -45,6 +45,11 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     frames_decoded: int = 0  #: in this pass; 0 if all came from the store
     frames_fps: float | None = None  #: of a folder of numbered pictures
+    extractors: dict[str, Entry] = field(init=False)  #: by name; what is missing the run has told
+
+    def __post_init__(self) -> None:
+        found = chosen(self.config.extract)
+        self.extractors = {entry.name: entry for entry in found if not entry.missing()}
 
     def key(self, name: str, recipe: Mapping[str, Any]) -> str:
         """Store key of what `name` makes of this file."""
@@ -87,16 +92,19 @@ class _Witness:
         return {}
 
 
-@functools.cache
-def _loaded(name: str) -> Extractor:
-    """Models are loaded once a process."""
-    if name == "thumbnails":
-        return ThumbnailExtractor()
-    if name == "cues":
-        return _CueCollector()
-    if name == "media":
-        return _Witness()
-    return load(name)
+#: What is made of every file besides the tracks.
+_ALWAYS: Mapping[str, Callable[[], Extractor]] = {
+    "media": _Witness,
+    "cues": _CueCollector,
+    "thumbnails": ThumbnailExtractor,
+}
+
+
+def _loaded(wanted: Entry) -> Extractor:
+    key = (wanted.name, wanted.source)
+    if key not in _LOADED:
+        _LOADED[key] = load(wanted)
+    return _LOADED[key]
 
 
 def _asr_missing() -> bool:
@@ -115,10 +123,10 @@ def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
         "cues": {"cues": {}},
         "thumbnails": {"thumbnails": {"version": ThumbnailExtractor.version, **frames}},
     }
-    for entry in preset(job.config.extract.preset):
-        if entry.name == "text" or entry.missing():
-            continue  # text is made from the cues, later; what is missing the runner has told
-        more: dict[str, Any] = {"engine": engine_name()} if entry.name in _NETWORKS else {}
+    for entry in job.extractors.values():
+        if entry.from_cues:
+            continue  # see `embed_cues`
+        more: dict[str, Any] = {"engine": engine_name()} if entry.networks else {}
         if entry.sampled:
             more |= frames
         if entry.stepped and step_s != 1.0:  # keys of rows of a second stay what they were
@@ -179,7 +187,10 @@ def _decode(
     with stage("open", job.path, job.watch):
         media = _open(job)
     with media:
-        extractors = {name: _load(job, name) for name in missing}
+        extractors = {
+            name: _ALWAYS[name]() if name in _ALWAYS else _load(job, job.extractors[name])
+            for name in missing
+        }
         # Whether a text track holds any words is known only after reading it.
         silent = media.streams.audio is None
         if needs_asr and not silent and (asr == "always" or not media.streams.text):
@@ -211,9 +222,9 @@ def _note(media: Media) -> dict[str, Any]:
     }
 
 
-def _load(job: Job, name: str) -> Extractor:
+def _load(job: Job, wanted: Entry) -> Extractor:
     with stage("load", job.path, job.watch):
-        return _loaded(name)
+        return _loaded(wanted)
 
 
 def _recognizer(job: Job) -> Extractor:
@@ -244,24 +255,34 @@ def _pump_options(job: Job, media: Media) -> dict[str, Any]:
     }
 
 
-def embed_cues(job: Job, cues: Sequence[Cue]) -> FeatureTrack | None:
-    """Sentence embeddings of the cues; None where the encoder is not installed."""
-    if any(e.name == "text" and e.missing() for e in preset(job.config.extract.preset)):
-        return None
+def embed_cues(job: Job, cues: Sequence[Cue]) -> dict[str, FeatureTrack]:
+    """Tracks of what the words say, by name; of the encoders that are installed."""
     said = digest_of({"cues": [[c.start_s, c.end_s, c.text] for c in cues]})
-    key = job.key("text", {"spec": TEXT.recipe(), "cues": said})
-    _look_up(job, "text", key)
-    if isinstance(record := job.found.get("text"), FeatureTrack):
-        return record
-    coroutine = _load(job, "text")()
+    tracks: dict[str, FeatureTrack] = {}
+    for entry in job.extractors.values():
+        if not entry.from_cues:
+            continue
+        specs = {spec.name: spec.recipe() for spec in entry.specs}
+        keys = {name: job.key(name, {"spec": r, "cues": said}) for name, r in specs.items()}
+        for name, key in keys.items():
+            _look_up(job, name, key)
+        if not keys.keys() <= job.found.keys():
+            for name, track in _embedded(job, entry, cues).items():
+                job.found[name], job.entries[name] = track, keys[name]
+                job.keep(keys[name], track)
+        tracks |= {name: job.found[name] for name in keys}
+    return tracks
+
+
+def _embedded(job: Job, entry: Entry, cues: Sequence[Cue]) -> dict[str, FeatureTrack]:
+    coroutine = _load(job, entry)()
     next(coroutine)
-    with stage("text", job.path, job.watch):
+    with stage(entry.name, job.path, job.watch):
         for cue in cues:
             coroutine.send(cue)
         try:
             coroutine.send(None)
         except StopIteration as end:
-            track: FeatureTrack = end.value["text"]
-    job.found["text"], job.entries["text"] = track, key
-    job.keep(key, track)
-    return track
+            tracks: dict[str, FeatureTrack] = end.value
+            return tracks
+    raise RuntimeError(f"the extractor {entry.name!r} did not return when told to")

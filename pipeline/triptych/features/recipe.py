@@ -7,7 +7,7 @@ import importlib.util
 from typing import Any
 
 from triptych.config import Config
-from triptych.extract.registry import preset
+from triptych.extract.registry import chosen
 from triptych.extract.specs import ASR_VERSION, SPEECH
 from triptych.features.keys import DECODE_VERSION
 
@@ -22,12 +22,17 @@ def features_recipe(config: Config) -> dict[str, Any]:
     >>> features_recipe(Config())["decode"]["fps"]
     1.0
     """
-    entries = [entry for entry in preset(config.extract.preset) if not entry.missing()]
+    entries = [entry for entry in chosen(config.extract) if not entry.missing()]
     extract = config.extract
     hears = extract.asr != "never" and all(importlib.util.find_spec(m) for m in _HEARING)
     return {
         "decode": {**dataclasses.asdict(config.decode), "version": DECODE_VERSION},
-        "extract": {"preset": extract.preset, "asr": extract.asr, "language": extract.language},
+        "extract": {
+            "preset": extract.preset,
+            "asr": extract.asr,
+            "language": extract.language,
+            **({"add": list(extract.add)} if extract.add else {}),
+        },
         "step_s": extract.step_s,
         "tracks": {spec.name: spec.recipe() for entry in entries for spec in entry.specs},
         "speech": {"version": ASR_VERSION, "weights": SPEECH.weights} if hears else None,

@@ -9,13 +9,13 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from triptych.config import Config
 from triptych.errors import UsageError
-from triptych.extract.registry import preset
+from triptych.extract.registry import chosen
 from triptych.features.recipe import features_recipe
 
 __all__ = ["FOLLOWED", "adopted", "is_model", "model_digest"]
@@ -83,6 +83,7 @@ def adopted(config: Config, *, given: Collection[tuple[str, str]] = ()) -> Confi
                 remedy="leave that setting out, or train a model with it",
             )
         sections[section][key] = needed
+    sections["extract"]["add"] = _added(config, wanted["extract"].get("add", ()))
     fitting = dataclasses.replace(
         config,
         decode=dataclasses.replace(config.decode, **sections["decode"]),
@@ -91,6 +92,12 @@ def adopted(config: Config, *, given: Collection[tuple[str, str]] = ()) -> Confi
     for what, remedy in _differences(tracks, features, fitting):
         raise UsageError(what, path=folder, remedy=remedy)
     return fitting
+
+
+def _added(config: Config, needed: Iterable[str]) -> tuple[str, ...]:
+    """The model's own extractors, and those asked for; a model may lie elsewhere by now."""
+    asked = {item.partition("=")[0]: item for item in config.extract.add}
+    return tuple({**{item.partition("=")[0]: item for item in needed}, **asked}.values())
 
 
 def _at(folder: str | os.PathLike[str]) -> Path:
@@ -172,7 +179,7 @@ def _differences(
 
 
 def _absent(name: str, config: Config) -> tuple[str, str]:
-    for entry in preset(config.extract.preset):
+    for entry in chosen(config.extract):
         if any(spec.name == name for spec in entry.specs) and (missing := entry.missing()):
             return (
                 f"the model reads {name!r}, which needs {', '.join(missing)}",

@@ -15,17 +15,9 @@ from triptych.records import Cue, Pixels, Sample, Thumbnails, Timeline
 if TYPE_CHECKING:
     from triptych_models.batches import Example
 
-__all__ = ["TRACKS", "example_of", "sample_of", "words_of"]
+__all__ = ["UNREAD", "example_of", "sample_of", "words_of"]
 
-TRACKS = (
-    "image",
-    "motion",
-    "motion_image",
-    "audio",
-    "speech",
-    "sound_tags",
-    "text",
-)  #: that models may read
+UNREAD = ("image_labels", "shots")  #: tracks that models do not read: what they say is in others
 
 _SIDE = 64
 # Chinese and Japanese put no blanks between words: each character stands for itself.
@@ -38,7 +30,7 @@ def sample_of(
     *,
     cues: Iterable[Cue],
     thumbnails: Thumbnails,
-    tracks: Collection[str] = TRACKS,
+    unread: Collection[str] = UNREAD,
 ) -> Sample:
     """What a model may read of a video.
 
@@ -46,9 +38,9 @@ def sample_of(
         timeline: all of the video's tracks on the model's steps.
         cues: what was said.
         thumbnails: none for sound alone.
-        tracks: names to keep.
+        unread: names of tracks to leave out.
     """
-    kept = sorted(n for n in timeline.values if n in tracks and timeline.present[n].any())
+    kept = sorted(n for n in timeline.values if n not in unread and timeline.present[n].any())
     return Sample(
         timeline=Timeline(
             start_s=timeline.start_s,

@@ -17,6 +17,8 @@ import numpy as np
 
 from triptych import __version__
 from triptych.config import Config
+from triptych.extract.registry import chosen
+from triptych.extract.weights import WEIGHTS
 from triptych.records import Analysis, Cue, FeatureTrack, Floats, LabelScore, Segment, Times
 
 __all__ = ["SCHEMA_VERSION", "analysis_data", "analysis_text", "versions"]
@@ -51,7 +53,7 @@ def analysis_data(
         "source": _source(analysis, source),
         "config": config.recipe(),
         "versions": versions(),
-        "weights": {name: _weights(track) for name, track in sorted(analysis.tracks.items())},
+        "weights": _weights(analysis, config),
         "tracks": [_track(analysis, name, t) for name, t in sorted(analysis.tracks.items())],
         "shots": [{"start_s": s.start_s, "end_s": s.end_s} for s in analysis.shots],
         "cues": [_cue(cue) for cue in analysis.cues],
@@ -129,9 +131,24 @@ def _source(analysis: Analysis, source: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _weights(track: FeatureTrack) -> dict[str, Any]:
-    spec = track.spec
-    return {"name": spec.name, "version": spec.version, "sha256": spec.weights}
+def _weights(analysis: Analysis, config: Config) -> dict[str, Any]:
+    """What made each track, and where its weights came from."""
+    shipped = {w.sha256: {"kind": "package", "id": w.id} for w in WEIGHTS.values()}
+    named = {
+        spec.name: entry.source.told()
+        for entry in chosen(config.extract)
+        if entry.source is not None
+        for spec in entry.specs
+    }
+    return {
+        name: {
+            "name": track.spec.name,
+            "version": track.spec.version,
+            "sha256": track.spec.weights,
+            "source": named.get(name, shipped.get(track.spec.weights)),
+        }
+        for name, track in sorted(analysis.tracks.items())
+    }
 
 
 def _track(analysis: Analysis, name: str, track: FeatureTrack) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from triptych import atomic
 from triptych.errors import OutputError
-from triptych.extract.registry import entry, extractor_names
+from triptych.extract.registry import track_modalities
 from triptych.records import Modality
 from triptych.share.collect import Video
 
@@ -44,7 +44,7 @@ class Layout:
 
 def known_tracks() -> dict[str, Modality]:
     """Names of all tracks that an extractor can make, and what each is about."""
-    return {s.name: s.modality for name in extractor_names() for s in entry(name).specs}
+    return track_modalities()
 
 
 def published(path: Path) -> AbstractContextManager[Path]:
