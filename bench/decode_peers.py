@@ -3,7 +3,8 @@
     python bench/decode_peers.py torchcodec uniform16 film.mp4
 
 prints the CPU seconds of user and system that reading took, without those of imports and start.
-Each is told to use one thread: what is compared is work, not who takes more cores.
+Each is told to use one thread, where what is compared is work and not who takes more cores;
+`bench/decode_folder.py` lets each have as many as it likes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 SIDE = 224
 FRAMES = 16
+THREADS = 1  # 0: as many as the library takes by itself
+TOLD: dict[str, Any] = {}  # film -> what is known of it, so that nobody pays for finding it out
 
 Reader = Callable[[str, str], int]  #: film, what is wanted -> how many frames it gave
 
@@ -87,7 +89,9 @@ def pyav() -> Reader:
     def read(path: str, wanted: str) -> int:
         with av.open(path) as film:
             stream = film.streams.video[0]
-            stream.codec_context.thread_count = 1
+            stream.codec_context.thread_count = THREADS
+            if not THREADS:
+                stream.codec_context.thread_type = "AUTO"
             if wanted == "keyframes":
                 stream.codec_context.skip_frame = "NONKEY"
             return sum(small(frame) for frame in chosen(film, stream, wanted))
@@ -98,7 +102,7 @@ def pyav() -> Reader:
 def opencv() -> Reader:
     import cv2
 
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(THREADS or -1)
 
     def small(film: Any) -> int:
         _, picture = film.retrieve()
@@ -107,7 +111,7 @@ def opencv() -> Reader:
         return 1
 
     def read(path: str, wanted: str) -> int:
-        film = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        film = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, THREADS])
         taken, due = 0, None
         if wanted == "keyframes":
             raise NotImplementedError("OpenCV cannot name key frames")
@@ -133,7 +137,7 @@ def decord() -> Reader:
     def read(path: str, wanted: str) -> int:
         probe = _probe(path)
         width, height = size_of(probe["width"], probe["height"])
-        film = library.VideoReader(path, width=width, height=height, num_threads=1)
+        film = library.VideoReader(path, width=width, height=height, num_threads=THREADS)
         if wanted == "keyframes":
             indices = list(film.get_key_indices())
         elif wanted == "uniform16":
@@ -150,7 +154,8 @@ def torchcodec(mode: str = "exact") -> Reader:
     import torch
     from torchcodec.decoders import VideoDecoder
 
-    torch.set_num_threads(1)
+    if THREADS:
+        torch.set_num_threads(THREADS)
     try:
         from torchcodec.transforms import Resize
     except ImportError:
@@ -160,7 +165,7 @@ def torchcodec(mode: str = "exact") -> Reader:
         probe = _probe(path)
         width, height = size_of(probe["width"], probe["height"])
         more = {"transforms": [Resize((height, width))]} if Resize else {}
-        film = VideoDecoder(path, num_ffmpeg_threads=1, seek_mode=mode, **more)
+        film = VideoDecoder(path, num_ffmpeg_threads=THREADS, seek_mode=mode, **more)
         about = film.metadata
         if wanted == "keyframes":
             raise NotImplementedError("torchcodec does not name key frames")
@@ -180,7 +185,7 @@ def spdl() -> Reader:
         probe = _probe(path)
         width, height = size_of(probe["width"], probe["height"])
         scale = {"scale_width": width, "scale_height": height, "pix_fmt": "rgb24"}
-        one = library.decode_config(decoder_options={"threads": "1"})
+        one = library.decode_config(decoder_options={"threads": str(THREADS)})
         packets = library.demux_video(path)
         if wanted == "keyframes":
             raise NotImplementedError("spdl-io does not name key frames")
@@ -202,7 +207,9 @@ def ffmpeg() -> Reader:
     subprocess.run(["ffmpeg", "-version"], capture_output=True, check=True)
 
     def run(*arguments: str) -> bytes:
-        quiet = ("ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-filter_threads", "1")
+        threads = str(THREADS)
+        alone = ("-threads", threads, "-filter_threads", threads)
+        quiet = ("ffmpeg", "-v", "error", "-nostdin", *alone)
         raw = ("-an", "-sn", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
         return subprocess.run([*quiet, *arguments, *raw], capture_output=True, check=True).stdout
 
@@ -225,8 +232,7 @@ def ffmpeg() -> Reader:
 
 
 def _probe(path: str) -> dict[str, Any]:
-    """Said on the command line, so that nobody pays for finding it out."""
-    found: dict[str, Any] = json.loads(sys.argv[4])
+    found: dict[str, Any] = TOLD[path]
     return found
 
 
@@ -245,7 +251,8 @@ CANDIDATES: dict[str, Callable[[], Reader]] = {
 }
 
 
-def _spent() -> float:
+def spent() -> float:
+    """CPU seconds of this process and of those it waited for."""
     users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, users))
 
@@ -253,13 +260,14 @@ def _spent() -> float:
 def main(arguments: Sequence[str]) -> None:
     """Measure one; what goes wrong is said in words, as a result."""
     name, wanted, path = arguments[:3]
+    TOLD[path] = json.loads(arguments[3])
     try:
         read = CANDIDATES[name]()
-        cpu_s, wall_s = _spent(), time.perf_counter()
-        frames = read(str(Path(path)), wanted)
+        cpu_s, wall_s = spent(), time.perf_counter()
+        frames = read(path, wanted)
         found: dict[str, Any] = {
             "frames": frames,
-            "cpu_s": _spent() - cpu_s,
+            "cpu_s": spent() - cpu_s,
             "wall_s": time.perf_counter() - wall_s,
         }
     except Exception as err:  # noqa: BLE001 - a peer that fails is named as such

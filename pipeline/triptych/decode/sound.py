@@ -195,14 +195,13 @@ class MonoStream:
         if len(samples) > (room := last - self._done - self._held):
             samples = samples[: max(0, int(room))]
         if len(samples):
-            scaled = samples.astype(np.float32, copy=False) * np.float32(self._scale)
-            self._parts.append(np.nan_to_num(scaled))
+            self._parts.append(samples.astype(np.float32, copy=False) * np.float32(self._scale))
             self._held += len(samples)
 
     def _chunks(self, size: int) -> Iterator[Sound]:
         if self._held < size or self._start_s is None:
             return
-        samples = np.concatenate(self._parts)
+        samples = np.nan_to_num(np.concatenate(self._parts), copy=False)
         whole = len(samples) // size * size
         for at in range(0, whole, size):
             start_s = self._start_s + self._done / self.rate_hz
