@@ -12,6 +12,7 @@ import functools
 import numpy as np
 
 from triptych.decode.parameters import FLOOR, HOP, N_FFT, N_MELS, RATE_HZ
+from triptych.decode.windows import Windows
 from triptych.records import Floats, Sound, Spectrogram, Times
 
 __all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "band_centres_hz", "mel_filters"]
@@ -58,9 +59,8 @@ def _window() -> Floats:
     return np.hanning(N_FFT + 1)[:-1].astype(np.float32)
 
 
-def _log_mel(samples: Floats) -> Floats:
-    """Columns of all whole windows of `samples`, (T, N_MELS)."""
-    windows = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
+def _log_mel(windows: Floats) -> Floats:
+    """Columns (T, N_MELS) of windows (T, N_FFT)."""
     power = np.abs(np.fft.rfft(windows * _window(), axis=1)).astype(np.float32) ** 2
     return np.log10(np.maximum(power @ mel_filters(), FLOOR)).astype(np.float32)
 
@@ -72,9 +72,9 @@ class LogMel:
     """
 
     def __init__(self) -> None:
-        self._tail: Floats | None = None  # samples not yet covered by a whole hop
+        self._windows = Windows(size=N_FFT, hop=HOP)
         self._columns = 0
-        self._start_s = 0.0
+        self._start_s: float | None = None
 
     def feed(self, sound: Sound) -> Spectrogram | None:
         """The columns that `sound` completes, or None.
@@ -84,35 +84,17 @@ class LogMel:
         """
         if sound.rate_hz != RATE_HZ:
             raise ValueError(f"{RATE_HZ} Hz wanted, not {sound.rate_hz}")
-        if self._tail is None:
+        if self._start_s is None:
             self._start_s = sound.start_s
-            self._tail = np.zeros(0, np.float32)
-        joined = np.concatenate([self._tail, sound.samples])
-        if self._columns == 0:
-            if len(joined) <= N_FFT // 2:  # too short to mirror yet
-                self._tail = joined
-                return None
-            joined = np.concatenate([joined[N_FFT // 2 : 0 : -1], joined])
-        return self._cut(joined)
+        return self._columns_of(self._windows.feed(sound.samples))
 
     def finish(self) -> Spectrogram | None:
         """The columns at the end of the signal, or None."""
-        tail, half = self._tail, N_FFT // 2
-        if tail is None or not len(tail):
-            return None
-        if self._columns == 0:  # shorter than half a window: mirrored as far as it goes
-            padded = np.pad(tail, half, mode="reflect" if len(tail) > 1 else "edge")
-        else:
-            padded = np.pad(tail, (0, half), mode="reflect")
-        self._tail = np.zeros(0, np.float32)
-        return self._cut(padded)
+        return self._columns_of(self._windows.finish())
 
-    def _cut(self, samples: Floats) -> Spectrogram | None:
-        if len(samples) < N_FFT:
-            self._tail = samples
+    def _columns_of(self, windows: Floats) -> Spectrogram | None:
+        if not len(windows) or self._start_s is None:
             return None
-        log_mel = _log_mel(samples)
         start_s = self._start_s + self._columns * HOP / RATE_HZ
-        self._columns += len(log_mel)
-        self._tail = samples[len(log_mel) * HOP :]
-        return Spectrogram(log_mel=log_mel, start_s=start_s, hop_s=HOP / RATE_HZ)
+        self._columns += len(windows)
+        return Spectrogram(log_mel=_log_mel(windows), start_s=start_s, hop_s=HOP / RATE_HZ)
