@@ -23,6 +23,7 @@ from triptych.decode.container import Streams, choose_streams, describe, open_co
 from triptych.decode.landing import find_landing
 from triptych.decode.lane import Pictures
 from triptych.decode.onepass import Chunk, DecodeReport, OnePass
+from triptych.decode.parameters import RATE_HZ
 from triptych.decode.plan import DecodePlan, plan
 from triptych.decode.precision import Precision, Snap
 from triptych.decode.sampler import Listed, Sampler, Wanted
@@ -171,6 +172,7 @@ class Media:
         end_s: float | None = None,
         max_duration_s: float = float("inf"),
         every_frame: bool = False,
+        rates_hz: Sequence[int] = (RATE_HZ,),
     ) -> Iterator[Chunk]:
         """Decode once; yield what is found in the order in which it is stored.
 
@@ -197,6 +199,7 @@ class Media:
             end_s: stop before this time.
             max_duration_s: stop, with a warning, after this much of the file.
             every_frame: decode also what nobody needs; what comes out is the same, later.
+            rates_hz: of sound; each comes in chunks of its own, and 16 kHz with its log-mel.
 
         Raises:
             DecodeError: nothing at all could be decoded.
@@ -245,6 +248,7 @@ class Media:
             turned=self._turned,
             every_frame=every_frame,
             landing=landing,
+            rates_hz=rates_hz,
         )
         yield from run.chunks(wanted)
         if run.stopped and believed < stop:

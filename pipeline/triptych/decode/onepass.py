@@ -52,7 +52,8 @@ class DecodeReport:
 class OnePass:
     """A picture stream, a sound stream and cue readers over one demuxer.
 
-    `lanes` has the wanted times and the pixels of the short side of each kind of pictures.
+    `lanes` has the wanted times and the pixels of the short side of each kind of pictures,
+    `rates_hz` at which sound is wanted.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class OnePass:
         turned: Callable[[int], None],
         every_frame: bool = False,
         landing: Landing | None = None,
+        rates_hz: Sequence[int] = (RATE_HZ,),
     ) -> None:
         self.container, self.report = container, report
         self.start_s, self.stop_s = start_s, end_s
@@ -89,13 +91,16 @@ class OnePass:
             self._feeder = Feeder(video, read, self._picture) if read else None
             if self._feeder:
                 self._feeder.damaged = every_frame
-        self._sound = MonoStream(
-            rate_hz=RATE_HZ,
-            file_bytes=container.size,
-            begin=landing.sound if landing else None,
-            start_s=start_s if landing else float("-inf"),
-            end_s=end_s,
-        )
+        self._sounds = [
+            MonoStream(
+                rate_hz=rate_hz,
+                file_bytes=container.size,
+                begin=landing.sound if landing else None,
+                start_s=start_s if landing else float("-inf"),
+                end_s=end_s,
+            )
+            for rate_hz in rates_hz
+        ]
         self._log_mel = LogMel()
         self._cues = {
             s.index: CueReader(s.codec_context.name, language=s.language or "und")
@@ -106,8 +111,8 @@ class OnePass:
     @property
     def end_s(self) -> float:
         """Time up to which pictures or sound were decoded."""
-        ends = [self._picture.end_s, min(self._sound.end_s or 0.0, self.stop_s)]
-        return max(ends)
+        heard = [min(sound.end_s or 0.0, self.stop_s) for sound in self._sounds]
+        return max([self._picture.end_s, *heard])
 
     @property
     def stopped(self) -> bool:
@@ -122,19 +127,20 @@ class OnePass:
     @property
     def no_sound(self) -> bool:
         """Whether not one sample was decoded."""
-        return self._sound.end_s is None
+        return all(sound.end_s is None for sound in self._sounds)
 
     def complaints(self) -> list[str]:
         """Oddities worth a warning."""
         said = list(self._picture.complaints())
-        if self._sound.overlaps:
-            said.append(f"{self._sound.overlaps} sound frames overlap others in time")
+        for sound in self._sounds[:1]:  # all rates hear the same
+            if sound.overlaps:
+                said.append(f"{sound.overlaps} sound frames overlap others in time")
+            if sound.disbelieved_s:
+                said.append(
+                    f"holes of {sound.disbelieved_s:.0f} s in the sound were closed: there is "
+                    "too little in this file for its times to be true"
+                )
         dropped = sum(reader.dropped for reader in self._cues.values())
-        if self._sound.disbelieved_s:
-            said.append(
-                f"holes of {self._sound.disbelieved_s:.0f} s in the sound were closed: there is "
-                "too little in this file for its times to be true"
-            )
         if dropped:
             said.append(f"{counted(dropped, 'embedded cue')} could not be read")
         return said
@@ -213,8 +219,7 @@ class OnePass:
                     self._past.add(index)
                     return
                 if not self._before_start(frame):
-                    for sound in self._sound.feed(frame):
-                        yield from self._with_log_mel(sound)
+                    yield from self._heard(frame)
 
     def _after_stop(self, frame: av.AudioFrame) -> bool:
         return frame.time is not None and frame.time >= self.stop_s + LEAD_S
@@ -230,9 +235,16 @@ class OnePass:
             ticks is not None and bool(tick) and float(ticks * tick) < self.start_s - self._lead_s
         )
 
+    def _heard(self, frame: av.AudioFrame) -> Iterator[Chunk]:
+        pts = frame.pts
+        for stream in self._sounds:
+            frame.pts = pts  # each takes it off
+            for sound in stream.feed(frame):
+                yield from self._with_log_mel(sound)
+
     def _with_log_mel(self, sound: Sound) -> Iterator[Chunk]:
         yield sound
-        if columns := self._log_mel.feed(sound):
+        if sound.rate_hz == RATE_HZ and (columns := self._log_mel.feed(sound)):
             yield columns
 
     def _counted(self, pictures: Pictures) -> Pictures:
@@ -244,9 +256,10 @@ class OnePass:
         for pictures in self._picture.finish():
             self.found = True
             yield self._counted(pictures)
-        for sound in self._sound.finish():
-            self.found = True
-            yield from self._with_log_mel(sound)
+        for stream in self._sounds:
+            for sound in stream.finish():
+                self.found = True
+                yield from self._with_log_mel(sound)
         if columns := self._log_mel.finish():
             yield columns
         for reader in self._cues.values():

@@ -12,7 +12,7 @@ import functools
 import numpy as np
 
 from triptych.decode.parameters import FLOOR, HOP, N_FFT, N_MELS, RATE_HZ
-from triptych.decode.windows import Windows
+from triptych.decode.hops import Hops
 from triptych.records import Floats, Sound, Spectrogram, Times
 
 __all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "band_centres_hz", "mel_filters"]
@@ -72,7 +72,7 @@ class LogMel:
     """
 
     def __init__(self) -> None:
-        self._windows = Windows(size=N_FFT, hop=HOP)
+        self._hops = Hops(size=N_FFT, hop=HOP)
         self._columns = 0
         self._start_s: float | None = None
 
@@ -86,11 +86,11 @@ class LogMel:
             raise ValueError(f"{RATE_HZ} Hz wanted, not {sound.rate_hz}")
         if self._start_s is None:
             self._start_s = sound.start_s
-        return self._columns_of(self._windows.feed(sound.samples))
+        return self._columns_of(self._hops.feed(sound.samples))
 
     def finish(self) -> Spectrogram | None:
         """The columns at the end of the signal, or None."""
-        return self._columns_of(self._windows.finish())
+        return self._columns_of(self._hops.finish())
 
     def _columns_of(self, windows: Floats) -> Spectrogram | None:
         if not len(windows) or self._start_s is None:

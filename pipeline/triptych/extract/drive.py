@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from triptych.decode.media import Media
+from triptych.decode.media import Chunk, Media
+from triptych.decode.parameters import RATE_HZ
 from triptych.events import Stopwatch, stage
 from triptych.extract.registry import Extraction, Extractor, load
 from triptych.extract.rows import SHORTEST_S
@@ -67,6 +68,7 @@ def pump(
             pictures=Frames in takes,
             sound=Sound in takes or Spectrogram in takes,
             text=Cue in takes,
+            rates_hz=_rates(extractors.values()),
             dense_fps=DENSE_FPS if Luma in takes else None,
             dense_side=DENSE_SIDE,
             glance_fps=GLANCE_FPS if Glances in takes else None,
@@ -81,13 +83,30 @@ def pump(
             if chunk is None:
                 break
             for name, extractor, coroutine in running:
-                if isinstance(chunk, extractor.takes):
+                if _is_for(extractor, chunk):
                     with stage(name, media.path, watch):
                         coroutine.send(chunk)
         return _results(running, media, watch)
     finally:
         for _, _, coroutine in running:
             coroutine.close()
+
+
+def _rate_of(extractor: Extractor) -> int:
+    return getattr(extractor, "rate_hz", RATE_HZ)
+
+
+def _rates(extractors: Iterable[Extractor]) -> tuple[int, ...]:
+    """Of the sound that they take; a spectrogram is made of sound at 16 kHz."""
+    of_sound = {_rate_of(e) for e in extractors if Sound in e.takes}
+    of_columns = {RATE_HZ for e in extractors if Spectrogram in e.takes}
+    return tuple(sorted(of_sound | of_columns))
+
+
+def _is_for(extractor: Extractor, chunk: Chunk) -> bool:
+    if isinstance(chunk, Sound) and chunk.rate_hz != _rate_of(extractor):
+        return False
+    return isinstance(chunk, extractor.takes)
 
 
 def _results(

@@ -49,7 +49,8 @@ class Extractor(Protocol):
             return {"name": FeatureTrack(...)}
 
     `step_s` is the length of rows in seconds, for those whose rows follow a clock; others,
-    with a row a frame or a cue, ignore it. One of a family is made with its `Source`.
+    with a row a frame or a cue, ignore it. One that takes `Sound` at another rate than 16 kHz
+    says so in `rate_hz`. One of a family is made with its `Source`.
     """
 
     takes: ClassVar[tuple[type, ...]]  #: records that it wants to be sent

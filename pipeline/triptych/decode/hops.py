@@ -6,16 +6,16 @@ import numpy as np
 
 from triptych.records import Floats
 
-__all__ = ["Windows"]
+__all__ = ["Hops"]
 
 
-class Windows:
+class Hops:
     """Window k is centred on sample k * hop; both ends are mirrored, as librosa does.
 
-    >>> windows = Windows(size=4, hop=2)
-    >>> windows.feed(np.arange(5, dtype=np.float32)).tolist()
+    >>> hops = Hops(size=4, hop=2)
+    >>> hops.feed(np.arange(5, dtype=np.float32)).tolist()
     [[2.0, 1.0, 0.0, 1.0], [0.0, 1.0, 2.0, 3.0]]
-    >>> windows.finish().tolist()
+    >>> hops.finish().tolist()
     [[2.0, 3.0, 4.0, 3.0]]
     """
 
