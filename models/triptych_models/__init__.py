@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triptych_models.audioset import AudioSetMobileNet
     from triptych_models.efficientnet_lite import EfficientNetLite0
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["AudioSetMobileNet", "EfficientNetLite0"]
+
+_MODULES = {"AudioSetMobileNet": "audioset", "EfficientNetLite0": "efficientnet_lite"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:  # torch takes seconds to import
-        from triptych_models import efficientnet_lite
-
-        return getattr(efficientnet_lite, name)
+    if name in _MODULES:  # torch takes seconds to import
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

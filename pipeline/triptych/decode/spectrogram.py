@@ -11,8 +11,8 @@ import functools
 
 import numpy as np
 
-from triptych.decode.parameters import FLOOR, HOP, N_FFT, N_MELS, RATE_HZ
 from triptych.decode.hops import Hops
+from triptych.decode.parameters import FLOOR, HOP, N_FFT, N_MELS, RATE_HZ
 from triptych.records import Floats, Sound, Spectrogram, Times
 
 __all__ = ["HOP", "N_FFT", "N_MELS", "RATE_HZ", "LogMel", "band_centres_hz", "mel_filters"]
