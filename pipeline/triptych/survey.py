@@ -17,7 +17,7 @@ from typing import Any, Literal
 from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
 from triptych.extract.registry import chosen
-from triptych.extract.specs import ASR_VERSION
+from triptych.extract.specs import ASR_VERSION, OCR_VERSION
 from triptych.features.index import DigestIndex
 from triptych.features.keys import digest_of, file_digest
 from triptych.fuse.provenance import model_digest
@@ -136,6 +136,7 @@ class Survey:
                 "model": self._model_digest,
                 "extractors": self._extractors,
                 "asr": _has("faster_whisper") and ASR_VERSION,
+                "ocr": config.extract.ocr != "never" and _has("rapidocr") and OCR_VERSION,
                 "otio": "otio" in config.report.formats and _has("opentimelineio"),
                 "version": [__version__, _REPORT_VERSION],
             }

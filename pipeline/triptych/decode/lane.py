@@ -11,11 +11,11 @@ from av.video.reformatter import Interpolation
 from triptych.decode.convert import COLOUR_SCALING, GLANCE_SCALING, GREY_SCALING, Converter
 from triptych.decode.precision import Snap
 from triptych.decode.sampler import Wanted
-from triptych.records import Frames, Glances, Luma, Pixels
+from triptych.records import Frames, Glances, Luma, Miniatures, Pixels, Stills
 
 __all__ = ["Lane", "Pictures", "scaled_size"]
 
-Pictures: TypeAlias = Frames | Glances | Luma
+Pictures: TypeAlias = Frames | Glances | Luma | Miniatures | Stills
 
 _BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
 _BATCH_BYTES = 32_000_000  # and fewer where they are large
@@ -24,6 +24,8 @@ _SCALING: dict[type[Pictures], Interpolation] = {
     Frames: COLOUR_SCALING,
     Glances: GLANCE_SCALING,
     Luma: GREY_SCALING,
+    Miniatures: COLOUR_SCALING,
+    Stills: COLOUR_SCALING,
 }
 
 
@@ -54,7 +56,8 @@ class Lane:
     ) -> None:
         self._kind, self._sampler = kind, sampler
         self._short_side, self._aspect = short_side, aspect
-        self._converter = Converter(scaling=_SCALING[kind], grey=kind is Luma, toned=kind is Frames)
+        toned = kind in (Frames, Stills)
+        self._converter = Converter(scaling=_SCALING[kind], grey=kind is Luma, toned=toned)
         self._pixels: list[Pixels] = []
         self._pts: list[float] = []
 
@@ -90,11 +93,9 @@ class Lane:
             return None
         pixels, pts_s = np.stack(self._pixels), np.array(self._pts, np.float64)
         self._pixels, self._pts = [], []
-        if self._kind is Luma:
-            return Luma(gray=pixels, pts_s=pts_s)
-        if self._kind is Glances:
-            return Glances(rgb=pixels, pts_s=pts_s)
-        return Frames(rgb=pixels, pts_s=pts_s)
+        if issubclass(self._kind, Luma):
+            return self._kind(gray=pixels, pts_s=pts_s)
+        return self._kind(rgb=pixels, pts_s=pts_s)
 
     def _convert(self, frame: av.VideoFrame) -> Pixels:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._short_side)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -168,6 +168,7 @@ class Media:
         dense_side: int = 128,
         glance_fps: float | None = None,
         glance_side: int = 36,
+        also: Mapping[type[Pictures], tuple[float, int]] | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         max_duration_s: float = float("inf"),
@@ -195,6 +196,7 @@ class Media:
             dense_side: pixels of their short side.
             glance_fps: tiny pictures a second, also without `pictures`; None for none of them.
             glance_side: pixels of their short side.
+            also: more kinds of pictures -> how many a second, and pixels of their short side.
             start_s: begin here, in seconds on the container's clock.
             end_s: stop before this time.
             max_duration_s: stop, with a warning, after this much of the file.
@@ -206,7 +208,7 @@ class Media:
         """
         chosen = self.streams
         wanted: list[Stream] = []
-        some = pictures or dense_fps is not None or glance_fps is not None
+        some = pictures or also or dense_fps is not None or glance_fps is not None
         if some and chosen.video is not None:
             wanted.append(chosen.video)
         if sound and chosen.audio is not None:
@@ -233,6 +235,8 @@ class Media:
             lanes[Luma] = (Sampler(fps=dense_fps, start_s=begin), dense_side)
         if glance_fps is not None:
             lanes[Glances] = (Sampler(fps=glance_fps, start_s=begin), glance_side)
+        for kind, (rate, side) in (also or {}).items():
+            lanes[kind] = (Sampler(fps=rate, start_s=begin), side)
         believed = self._believed_until()
         landing = None
         if start_s is not None and start_s > self._info.start_s:

@@ -24,13 +24,13 @@ from triptych.decode.plan import DecodePlan
 from triptych.decode.sampler import Wanted
 from triptych.decode.sound import MonoStream
 from triptych.decode.spectrogram import RATE_HZ, LogMel
-from triptych.records import Cue, Frames, Glances, Luma, Sound, Spectrogram
+from triptych.records import Cue, Frames, Sound, Spectrogram
 
 __all__ = ["Chunk", "DecodeReport", "OnePass"]
 
 log = logging.getLogger(__name__)
 
-Chunk: TypeAlias = Frames | Glances | Luma | Sound | Spectrogram | Cue
+Chunk: TypeAlias = Pictures | Sound | Spectrogram | Cue
 
 _MAX_ERRORS = 1000  # broken packets in a row are one broken file
 

@@ -10,10 +10,34 @@ from triptych.decode.parameters import RATE_HZ
 from triptych.events import Stopwatch, stage
 from triptych.extract.registry import Extraction, Extractor, load
 from triptych.extract.rows import SHORTEST_S
-from triptych.extract.specs import DENSE_FPS, DENSE_SIDE, GLANCE_FPS, GLANCE_SIDE
-from triptych.records import Cue, FeatureTrack, Frames, Glances, Luma, Sound, Spectrogram
+from triptych.extract.specs import (
+    DENSE_FPS,
+    DENSE_SIDE,
+    GLANCE_FPS,
+    GLANCE_SIDE,
+    MINIATURE_FPS,
+    MINIATURE_SIDE,
+    STILL_FPS,
+    STILL_SIDE,
+)
+from triptych.records import (
+    Cue,
+    FeatureTrack,
+    Frames,
+    Glances,
+    Luma,
+    Miniatures,
+    Sound,
+    Spectrogram,
+    Stills,
+)
 
 __all__ = ["extract", "pump"]
+
+_ALSO: dict[type[Miniatures | Stills], tuple[float, int]] = {
+    Miniatures: (MINIATURE_FPS, MINIATURE_SIDE),
+    Stills: (STILL_FPS, STILL_SIDE),
+}
 
 
 def extract(
@@ -73,6 +97,7 @@ def pump(
             dense_side=DENSE_SIDE,
             glance_fps=GLANCE_FPS if Glances in takes else None,
             glance_side=GLANCE_SIDE,
+            also={kind: how for kind, how in _ALSO.items() if kind in takes},
             **options,
         )
     )

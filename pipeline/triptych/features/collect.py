@@ -18,6 +18,7 @@ from triptych.events import Stopwatch, stage
 from triptych.features.gather import Job, embed_cues, gather
 from triptych.features.keys import media_digest
 from triptych.features.store import FeatureStore
+from triptych.features.words import word_sources
 from triptych.records import Cue, FeatureTrack, MediaInfo, Thumbnails
 
 __all__ = ["Collected", "collect"]
@@ -94,7 +95,7 @@ def collect(
         frames_fps=frames_fps,
     )
     sidecar = _sidecar_cues(job)
-    gather(job, hear=not sidecar)
+    gather(job, subtitled=bool(sidecar))
     note = job.found["media"]
     info = _media_info(note, source)
     start, end = _span(job, info, note)
@@ -129,10 +130,10 @@ def _span(job: Job, info: MediaInfo, note: Mapping[str, Any]) -> tuple[float, fl
 
 
 def _cues(job: Job, sidecar: tuple[Cue, ...], end: float) -> tuple[Cue, ...]:
-    """The words to use: of a file beside the video, else its own, else those recognised."""
-    cues = sidecar or job.found["cues"]
-    if not cues or job.config.extract.asr == "always":
-        cues = job.found.get("asr") or cues
+    """The words to use: those of the first source that has any."""
+    sources = word_sources(job.config.extract, subtitled=bool(sidecar))
+    found = {**job.found, "cues": sidecar or job.found["cues"]}
+    cues: tuple[Cue, ...] = next((found[name] for name in sources if found.get(name)), ())
     return tuple(dataclasses.replace(c, end_s=min(c.end_s, end)) for c in cues if c.start_s < end)
 
 

