@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, WeightsError
 from triptych.extract.families import Family
 from triptych.extract.plugins import distribution_of, plugin, plugin_points
 from triptych.extract.presets import PRESETS, load_preset
@@ -57,7 +58,8 @@ def model_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{row['kind']:9}  {row['id']:18}  {', '.join(said or ['present'])}"
         yield f"{'':11}{row['what']}"
         for model in row.get("models", ()):
-            fetch = f"not here: triptych models fetch {model['id']}"
+            wanted = model["id"] if "/" in model["id"] else f"{row['id']}={model['id']}"
+            fetch = f"not here: triptych models fetch {wanted}"
             state = model["licence"] or "licence not told"
             yield f"{'':11}{row['id']}={model['id']}: {state if model['present'] else fetch}"
 
@@ -74,7 +76,7 @@ def _extractor_row(e: Entry) -> dict[str, Any]:
 
 
 def _family_row(family: Family) -> dict[str, Any]:
-    found = {name: hub_folder(name) for name in family.examples if family.fetch is None}
+    found = {name: _folder(family, name) for name in family.examples}
     return {
         "kind": "family",
         "id": family.name,
@@ -87,6 +89,17 @@ def _family_row(family: Family) -> dict[str, Any]:
             for name, folder in found.items()
         ],
     }
+
+
+def _folder(family: Family, name: str) -> Path | None:
+    """Where a model is, if it is here."""
+    if family.fetch is None:
+        return hub_folder(name)
+    try:
+        source = family.describe(name).source
+    except (UsageError, WeightsError):
+        return None
+    return source.folder if source else None
 
 
 def _plugin_rows() -> list[dict[str, Any]]:

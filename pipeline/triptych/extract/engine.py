@@ -23,6 +23,7 @@ import numpy as np
 
 from triptych.cache import cache_dir
 from triptych.config import Device
+from triptych.errors import TriptychError
 from triptych.extract.serving import Place, RemoteEngine
 from triptych.records import Floats, Pixels
 
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Engine = Callable[[Pixels], tuple[Floats, ...]]
 Build = Callable[[], "nn.Module"]
+
+_ALIKE = 1e-3  # of the largest figure: how far OpenVINO's may be from torch's
 
 
 _elsewhere: Place | None = None
@@ -67,7 +70,7 @@ def engine_name() -> str:
     return "openvino" if importlib.util.find_spec("openvino") else "torch"
 
 
-def load_engine(build: Build, *, key: str, input_size: int) -> Engine:
+def load_engine(build: Build, *, key: str, input_size: int, proven: bool = True) -> Engine:
     """A function from pixels (B, S, S, 3) uint8 to the network's outputs.
 
     Args:
@@ -75,10 +78,12 @@ def load_engine(build: Build, *, key: str, input_size: int) -> Engine:
             it must be, and in the model process where there is one.
         key: identity of network and weights, names the converted copy.
         input_size: S.
+        proven: whether it is known to convert well. Other networks are compared with what torch
+            makes of them, and torch runs those that differ.
     """
     if _elsewhere is not None:
         return RemoteEngine(build, key=key, input_size=input_size, place=_elsewhere)
-    if engine_name() == "openvino":
+    if engine_name() == "openvino" and (proven or _converts(build, key, input_size)):
         return _openvino_engine(build, key=key, input_size=input_size)
     return _torch_engine(build)
 
@@ -119,7 +124,40 @@ def _openvino_engine(build: Build, *, key: str, input_size: int) -> Engine:
     return run
 
 
-def _convert(build: Build, path: Path, input_size: int) -> Any:
+def _converts(build: Build, key: str, input_size: int) -> bool:
+    """Whether OpenVINO does with a network what torch does; remembered beside the converted one."""
+    path = cache_dir() / "prepared" / f"{key}.xml"
+    unfit = path.with_suffix(".torch")
+    if path.exists() or unfit.exists():
+        return path.exists()
+    try:
+        _convert(build, path, input_size, compared=True)
+    except Exception as err:
+        if isinstance(err, TriptychError):
+            raise
+        log.info("torch runs %s, which OpenVINO cannot: %s", key, str(err).strip().split("\n")[0])
+        with contextlib.suppress(OSError):
+            unfit.parent.mkdir(parents=True, exist_ok=True)
+            unfit.touch()
+        return False
+    return True
+
+
+def _compare(network: nn.Module, model: Any, input_size: int) -> None:
+    import openvino
+    import torch
+
+    shape = (3, input_size, input_size, 3)  # more than the one that it was converted with
+    rgb = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    found = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([rgb])
+    with torch.inference_mode():
+        for out, wanted in zip(found.values(), network(torch.from_numpy(rgb)), strict=True):
+            scale = float(wanted.abs().max())
+            if not np.allclose(out, wanted.numpy(), rtol=0, atol=_ALIKE * scale):
+                raise ValueError("its answers are others")
+
+
+def _convert(build: Build, path: Path, input_size: int, *, compared: bool = False) -> Any:
     """Convert a network; keep it in the cache folder if that can be written to."""
     import openvino
     import torch
@@ -127,12 +165,17 @@ def _convert(build: Build, path: Path, input_size: int) -> Any:
     log.info("preparing %s for this machine, once", path.stem)
     example = torch.zeros((1, input_size, input_size, 3), dtype=torch.uint8)
     shape = [-1, input_size, input_size, 3]
+    network = build().eval()
     with warnings.catch_warnings():
         # OpenVINO traces with a function of torch that is marked as old.
         warnings.simplefilter("ignore", DeprecationWarning)
+        if compared:  # tracing warns of what a comparison tells better
+            warnings.simplefilter("ignore")
         model = openvino.convert_model(
-            build().eval(), example_input=example, input=[(shape, openvino.Type.u8)]
+            network, example_input=example, input=[(shape, openvino.Type.u8)]
         )
+    if compared:
+        _compare(network, model, input_size)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "example_of", "sample_of", "words_of"]
 
-UNREAD = ("image_labels", "audioset_labels", "shots")  #: tracks that models do not read: what they say is in others
+UNREAD = (
+    "image_labels",
+    "audioset_labels",
+    "shots",
+)  #: tracks that models do not read: what they say is in others
 
 _SIDE = 64
 # Chinese and Japanese put no blanks between words: each character stands for itself.
