@@ -25,7 +25,7 @@ COMMON = {
 }  # fmt: skip
 ANSWERS = {
     *COMMON, "--asr", "--extract", "--format", "--fps", "--labels", "--lang", "--max-failures", "--metrics",
-    "--model", "--out", "--preset", "--summary", "-o",
+    "--model", "--ocr", "--out", "--preset", "--summary", "-o",
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_the_flags_that_scripts_rest_on() -> None:
         "watch": {*ANSWERS, "--once", "--poll", "--settle"},
         "train": {
             *COMMON, "--asr", "--epochs", "--extract", "--folds", "--fps", "--lang", "--loss", "--model-type",
-            "--optimizer", "--out", "--preset", "--seed", "--task", "--test-share", "-o",
+            "--ocr", "--optimizer", "--out", "--preset", "--seed", "--task", "--test-share", "-o",
         },
         "evaluate": {*COMMON, "--compare"},
         "decode": {

@@ -86,7 +86,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 #: As they were before presets became files: keys of what is stored rest on their specs.
 BEFORE = {
     "embedded": ("image", "shots", "audio", "speech", "sound_tags", "text"),
-    "full": tuple(BUILTIN),
+    "full": (
+        *("image", "shots", "motion", "motion_image"),
+        *("audio", "speech", "sound_tags", "text"),
+    ),
     "light": ("image", "shots", "audio", "text"),
 }
 
