@@ -1,16 +1,13 @@
-"""Models in plain words and side by side: what is said of them, and what against them."""
+"""Models in plain words: what is said of them, and what against them."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
-from rich.cells import cell_len
 
 from metrics_factory import good_metrics, make_metrics
 from triptych.report.limits import lede, limits
-from triptych.report.training import comparison_table
 
 
 def test_the_first_sentence_has_the_figure_that_counts() -> None:
@@ -116,52 +113,3 @@ def test_of_many_missed_labels_those_that_cost_most_are_named() -> None:
     missed = [limit for limit in limits(metrics) if "is found in" in limit]
     assert [limit[:4] for limit in missed] == ["“n8”", "“n7”", "“n6”"]
     assert "6 more labels are missed more often than found." in limits(metrics)
-
-
-CELL_END = re.compile(r"(?<!\\)\|")
-ROWS: list[dict[str, Any]] = [
-    {
-        "name": "fusion",
-        "metrics": {"accuracy": 0.714, "macro_f1": 0.69, "mAP": 0.5},
-        "intervals": {"accuracy": [0.62, 0.798]},
-        "parameters": 1_234_567,
-    },
-    {
-        "name": "词袋|words",
-        "metrics": {"accuracy": 0.51, "macro_f1": None},
-        "difference": {"accuracy": [-0.204, -0.3, -0.1]},
-    },
-]
-
-
-def test_models_stand_side_by_side_in_a_terminal_and_in_markdown() -> None:
-    lines = comparison_table(ROWS).splitlines()
-    table = [line for line in lines if line.startswith("|")]
-    assert len({cell_len(line) for line in table}) == 1
-    assert {len(CELL_END.findall(line)) - 1 for line in table} == {5}
-    assert re.fullmatch(r"[| -]+", table[1])
-    cells = [cell.strip() for cell in CELL_END.split(table[2])[1:-1]]
-    assert cells == ["fusion (best)", "71.4% (62.0% to 79.8%)", "69.0%", "1,234,567", ""]
-    cells = [cell.strip() for cell in CELL_END.split(table[3])[1:-1]]
-    assert cells == ["词袋\\|words", "51.0%", "–", "–", "−20.4 (−30.0 to −10.0)"]
-    assert "difference in accuracy, points" in table[0]
-    assert "may be chance" in lines[-1]
-
-
-def test_the_best_model_is_the_one_with_the_smallest_error() -> None:
-    rows = [
-        {"name": n, "metrics": {"mae": mae}} for n, mae in (("a", 0.4), ("b", 0.3), ("c", None))
-    ]
-    table = comparison_table(rows)
-    assert "| b (best) |" in table
-    assert table.count("(best)") == 1
-    assert "difference" not in table
-
-
-@pytest.mark.parametrize(
-    "rows", [[], [{"name": "a"}], [{"name": "a", "metrics": {"accuracy": None}}]]
-)
-def test_models_without_figures_can_be_listed(rows: list[dict[str, Any]]) -> None:
-    table = comparison_table(rows)
-    assert "(best)" not in table
-    assert table.count("\n| a") == len(rows)

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from rich.cells import cell_len
 
 from triptych.atomic import is_disk_trouble
 from triptych.errors import OutputError
@@ -24,23 +22,15 @@ from triptych.report.card import card_values
 from triptych.report.files import remove, write_bytes, write_text
 from triptych.report.findings import (
     Metrics,
-    is_share,
-    lower_is_better,
-    number,
-    part,
-    shown,
-    title_of,
 )
 from triptych.report.templating import render, render_markdown
 from triptych.report.text import one_line
 
-__all__ = ["comparison_table", "write_training_report"]
+__all__ = ["write_training_report"]
 
 log = logging.getLogger(__name__)
 
 _HALF_PX = 640  # of the page's width
-#: What models are compared by; the first line of which any was measured.
-_COMPARED = (("accuracy", "macro_f1"), ("macro_f1", "mAP"), ("mae", "pearson"), ("rmse", "r2"))
 _CAPTIONS = {
     "confusion": (
         "What is taken for what",
@@ -152,71 +142,3 @@ def _shown(pictures: Mapping[str, tuple[bytes, bytes]], split: str) -> list[dict
     if len(narrow) % 2:
         narrow[-1]["wide"] = True
     return found
-
-
-def comparison_table(rows: Sequence[Metrics]) -> str:
-    """Models side by side, as a table that reads well in a terminal and is Markdown too.
-
-    Args:
-        rows: one a model: `name`, `metrics`, `intervals` (95 %), `parameters`, and `difference`
-            from the best model ({metric: [middle, low, high]}); all but the name may be absent.
-
-    Returns:
-        The table in the order of `rows`, the best model marked, and a line on how to read it.
-    """
-    known = {key for row in rows for key in part(row, "metrics")}
-    keys = next((found for keys in _COMPARED if (found := [k for k in keys if k in known])), [])
-    best = _best(rows, keys[0]) if keys else None
-    differs = any(part(row, "difference").get(key) for row in rows for key in keys[:1])
-    heads = ["model", *map(title_of, keys), "parameters"]
-    if differs:
-        heads.append(f"difference in {title_of(keys[0])}" + ", points" * is_share(keys[0]))
-    table = [heads]
-    for i, row in enumerate(rows):
-        mark = " (best)" if i == best else ""
-        name = one_line(str(row.get("name") or "-")).replace("|", "\\|")
-        cells = [name + mark, *(_with_interval(row, key) for key in keys)]
-        parameters = number(row.get("parameters"))
-        cells.append("–" if parameters is None else f"{parameters:,.0f}")
-        table.append(cells + ([_difference(row, keys[0])] if differs else []))
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-    table.insert(1, ["-" * width for width in widths])
-    lines = ["| " + " | ".join(map(_padded, line, widths)) + " |" for line in table]
-    note = "In brackets: 95% intervals."
-    if differs:
-        note += " A difference whose interval holds 0 may be chance."
-    return "\n".join([*lines, "", note]) + "\n"
-
-
-def _best(rows: Sequence[Metrics], key: str) -> int | None:
-    sign = -1 if lower_is_better(key) else 1
-    values = {i: number(part(row, "metrics").get(key)) for i, row in enumerate(rows)}
-    ranked = {i: sign * value for i, value in values.items() if value is not None}
-    return max(ranked, key=lambda i: ranked[i]) if ranked else None
-
-
-def _with_interval(row: Metrics, key: str) -> str:
-    value = shown(key, number(part(row, "metrics").get(key)))
-    low, high = (number(v) for v in part(row, "intervals").get(key) or (None, None))
-    if low is None or high is None:
-        return value
-    return f"{value} ({shown(key, low)} to {shown(key, high)})"
-
-
-def _difference(row: Metrics, key: str) -> str:
-    found = [number(v) for v in part(row, "difference").get(key) or ()]
-    if len(found) != 3 or None in found:
-        return ""
-    # Of shares in points: "5% worse" could be read as a share of the share.
-    unit = 100.0 if is_share(key) else 1.0
-    middle, low, high = (_signed((v or 0.0) * unit, points=is_share(key)) for v in found)
-    return f"{middle} ({low} to {high})"
-
-
-def _signed(value: float, *, points: bool) -> str:
-    text = f"{value:+.1f}" if points else f"{value:+.3g}"
-    return text.replace("-", "−")
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
