@@ -12,6 +12,7 @@ TriptychError                    base: message, path, stage, remedy
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 __all__ = [
@@ -85,6 +86,15 @@ class WeightsError(TriptychError, LookupError):
 
 class OutputError(TriptychError, OSError):
     """Results cannot be written where the user asked for them."""
+
+    @classmethod
+    def of_folder(cls, folder: Path, err: OSError) -> OutputError:
+        """Of a folder that does not take what should be written into it."""
+        return cls(
+            f"cannot write here: {err.strerror}",
+            path=folder,
+            remedy="choose a folder that you may write to",
+        )
 
 
 class ResourceError(TriptychError, OSError):

@@ -41,11 +41,7 @@ def held(path: Path) -> Iterator[str]:
     try:
         file = path.open("a+b", buffering=0)  # "a": another's words are not wiped out
     except OSError as err:
-        raise OutputError(
-            f"cannot write here: {err.strerror}",
-            path=path.parent,
-            remedy="choose a folder that you may write to",
-        ) from err
+        raise OutputError.of_folder(path.parent, err) from err
     with file:
         locked = _lock(file)
         holder = _holder(file)

@@ -302,8 +302,4 @@ def _check_writable(out: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as err:
-        raise OutputError(
-            f"cannot write here: {err.strerror}",
-            path=out,
-            remedy="choose a folder that you may write to",
-        ) from err
+        raise OutputError.of_folder(out, err) from err

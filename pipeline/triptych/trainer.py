@@ -126,11 +126,7 @@ def _check_target(out: Path) -> None:
         if not (above.is_dir() and os.access(above, os.W_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as err:
-        raise OutputError(
-            f"cannot write here: {err.strerror}",
-            path=out,
-            remedy="choose a folder that you may write to",
-        ) from err
+        raise OutputError.of_folder(out, err) from err
     if held and _WORK not in held and not is_model(out):
         raise UsageError(
             f"this folder holds something else than a model: {listed(held)}",
@@ -199,11 +195,7 @@ def _work_folder(
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(
-            f"cannot write here: {err.strerror}",
-            path=out,
-            remedy="choose a folder that you may write to",
-        ) from err
+        raise OutputError.of_folder(out, err) from err
     return work
 
 

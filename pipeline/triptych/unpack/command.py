@@ -200,11 +200,7 @@ def _locked(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(
-            f"cannot write here: {err.strerror}",
-            path=out,
-            remedy="choose a folder that you may write to",
-        ) from err
+        raise OutputError.of_folder(out, err) from err
     try:
         with held(out / ".lock"):
             clear(out)

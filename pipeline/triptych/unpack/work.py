@@ -67,7 +67,7 @@ def unpack_one(
         "warnings": told["warnings"],
         "fresh": True,
         "decoded": True,
-        "frames_decoded": frames_decoded,  # by the number of threads: not for media.json
+        "frames_decoded": frames_decoded,
         "seconds": {k: round(v, 4) for k, v in watch.items()},
         "elapsed_s": round(time.monotonic() - began, 4),
     }
