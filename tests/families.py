@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,5 +38,82 @@ def timm(folder: Path) -> str:
     return str(folder)
 
 
+_SMALL = {
+    "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2,
+}  # fmt: skip
+_SIDE = 32
+_TEXTS = (
+    "This is a photo of a cat.", "a video of two dogs running", "a car on the road at night",
+    "一张猫的照片。", "一段关于汽车的视频。",
+)  # fmt: skip
+
+
+def _bpe(folder: Path, kind: str) -> None:
+    """A tokenizer of a real kind, taught on a few sentences."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizer, CLIPTokenizer, Siglip2Tokenizer
+
+    if kind == "chinese_clip":
+        letters = sorted({c for text in _TEXTS for c in text.lower() if not c.isspace()})
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, "cat", "photo", "##s"]
+        (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+        BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+        return
+    end = "</w>" if kind == "clip" else ""
+    taught = Tokenizer(models.BPE(end_of_word_suffix=end, byte_fallback=kind == "siglip"))
+    taught.normalizer = normalizers.Lowercase()
+    taught.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    taught.decoder = decoders.ByteLevel()
+    special = ["<|startoftext|>", "<|endoftext|>"]
+    if kind == "siglip":
+        taught.normalizer = normalizers.Replace(" ", "▁")
+        taught.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+        special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        end_of_word_suffix=end,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if kind == "clip" else [],
+        show_progress=False,
+    )
+    taught.train_from_iterator(_TEXTS, trainer)
+    parts = json.loads(taught.to_str())["model"]
+    merges = [tuple(pair) for pair in parts["merges"]]
+    made = {"clip": CLIPTokenizer, "siglip": Siglip2Tokenizer}[kind]
+    made(vocab=parts["vocab"], merges=merges).save_pretrained(folder)
+
+
+def clip(folder: Path, kind: str = "clip") -> str:
+    """A model of pictures and words: clip, siglip or chinese_clip."""
+    torch = seeded()
+    import transformers
+
+    _bpe(folder, kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    name = {"clip": "CLIP", "siglip": "Siglip", "chinese_clip": "ChineseCLIP"}[kind]
+    text = {**_SMALL, "vocab_size": len(tokenizer), "max_position_embeddings": 64}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    text |= {"pad_token_id": tokenizer.pad_token_id or 0}
+    if kind == "clip":
+        text["projection_dim"] = 24
+    vision = {**_SMALL, "image_size": _SIDE, "patch_size": 8}
+    more = {} if kind == "siglip" else {"projection_dim": 24}
+    config = getattr(transformers, f"{name}Config")(text_config=text, vision_config=vision, **more)
+    model = getattr(transformers, f"{name}Model")(config)
+    with torch.no_grad():  # as far apart as a model's that was taught
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(std=0.3)
+        if kind == "siglip":
+            model.logit_scale.fill_(2.0)
+            model.logit_bias.fill_(-3.0)
+    model.save_pretrained(folder)
+    side = {"height": _SIDE, "width": _SIDE}
+    size = {"size": side} if kind == "siglip" else {"size": {"shortest_edge": _SIDE + 3}}
+    cut = {} if kind == "siglip" else {"crop_size": side}
+    getattr(transformers, f"{name}ImageProcessorPil")(**size, **cut).save_pretrained(folder)
+    return str(folder)
+
+
 #: Family -> a function that makes a model in an empty folder, and says its source.
-MAKERS = {"torchvision": torchvision, "timm": timm}
+MAKERS = {"torchvision": torchvision, "timm": timm, "clip": clip}

@@ -163,7 +163,7 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--preset",
-        help="set of extractors: embedded, full (also motion), light, or a .toml file (embedded)",
+        help="set of extractors: embedded, full (also motion), light, clip, best, or a .toml file (embedded)",
     )
     _add_extract(run)
     run.add_argument("--fps", type=float, help="sampled frames a second (1)")
@@ -274,7 +274,7 @@ def _add_train(commands: Any) -> None:
     )
     train.add_argument(
         "--preset",
-        help="set of extractors: full (needs OpenCV), embedded, light, or a .toml file (full)",
+        help="set of extractors: full (needs OpenCV), embedded, light, clip, best, or a .toml file (full)",
     )
     _add_extract(train)
     train.add_argument("--fps", type=float, help="sampled frames a second (by the clips' length)")

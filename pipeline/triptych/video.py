@@ -12,7 +12,9 @@ import numpy as np
 
 from triptych.config import Config
 from triptych.events import stage
+from triptych.extract.registry import chosen
 from triptych.extract.shots import shots_of
+from triptych.extract.specs import Entry
 from triptych.features.collect import Collected, collect
 from triptych.features.store import FeatureStore
 from triptych.fuse.provenance import adopted
@@ -156,9 +158,14 @@ def _predict(found: Collected, timeline: Timeline) -> Prediction:
         return _by_model(found, timeline)
     # One language for a whole run, so that predictions.csv can be sorted and joined.
     vocabulary = _vocabulary(job.config.predict.labels, job.config.predict.language)
-    if "text" not in timeline.values:  # no sentence encoder, no shared space
+    clip = job.extractors.get("clip")
+    if clip is not None and clip.source is not None:
+        job.warnings.extend(_unread(vocabulary, clip))
+    elif "text" not in timeline.values:  # no sentence encoder, no shared space
+        missing = 'the sentence encoder is missing (pip install "triptych[embedded]")'
+        wanted = any(e.name == "text" for e in chosen(job.config.extract))
         job.warnings.append(
-            'no labels: the sentence encoder is missing (pip install "triptych[embedded]")'
+            f"no labels: {missing if wanted else 'neither text nor clip is chosen'}"
         )
         return Prediction(
             method="none",
@@ -167,7 +174,20 @@ def _predict(found: Collected, timeline: Timeline) -> Prediction:
             steps=np.zeros((len(timeline), len(vocabulary.names)), np.float32),
             step_present=np.zeros(len(timeline), bool),
         )
-    return zero_shot(timeline, vocabulary)
+    return zero_shot(timeline, vocabulary, clip=clip)
+
+
+def _unread(vocabulary: Vocabulary, clip: Entry) -> tuple[str, ...]:
+    """What should be known of labels in a language that the model was not taught."""
+    from triptych.predict.contrast import unread_labels
+
+    (spec,) = clip.specs
+    unread = unread_labels(vocabulary, languages=spec.options["languages"])
+    if not unread:
+        return ()
+    some = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
+    taught = " and ".join(spec.options["languages"])
+    return (f"clip was taught {taught} alone: what it says of {some} is a guess",)
 
 
 def _by_model(found: Collected, timeline: Timeline) -> Prediction:

@@ -75,7 +75,8 @@ def fitted(rgb: Pixels, options: Mapping[str, Any]) -> Pixels:
     Args:
         rgb: the frames.
         options: of a spec. `resize`: the short side, or (height, width) that the whole picture is
-            squeezed into; `crop`: S, of the middle of that; `interpolation`: a filter of Pillow.
+            squeezed into; `crop`: S, of the middle of that; `interpolation`: a filter of Pillow;
+            `corner`: "cut off" where half a pixel is left out instead of rounded.
     """
     height, width = rgb.shape[1:3]
     resize, crop = options["resize"], options["crop"]
@@ -86,7 +87,9 @@ def fitted(rgb: Pixels, options: Mapping[str, Any]) -> Pixels:
         )
     else:
         tall, wide = resize
-    top, left = round((tall - crop) / 2), round((wide - crop) / 2)
+    # torchvision rounds where transformers cuts off.
+    corner = int if options.get("corner") == "cut off" else round
+    top, left = (corner((side - crop) / 2) for side in (tall, wide))
     if (tall, wide) == (height, width):
         return np.ascontiguousarray(rgb[:, top : top + crop, left : left + crop])
     kind = _FILTERS[options["interpolation"]]
@@ -141,6 +144,7 @@ def weights_of(source: Source) -> dict[str, torch.Tensor]:
     from pickle import UnpicklingError
 
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from triptych.errors import WeightsError
@@ -150,7 +154,7 @@ def weights_of(source: Source) -> dict[str, torch.Tensor]:
         if path.endswith(".safetensors"):
             return load_file(path)
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError, EOFError) as err:
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as err:
         said = str(err).splitlines()[0] if str(err) else type(err).__name__
         raise WeightsError(
             f"no weights that can be read without risk: {said}",

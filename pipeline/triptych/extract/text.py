@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
-from triptych.cache import cache_dir, published
+from triptych.extract.kept import Phrases, kept_array, phrase_means
 from triptych.extract.registry import Extraction
 from triptych.extract.specs import TEXT
 from triptych.extract.weights import read_weights
 from triptych.records import Cue, FeatureTrack, Floats
 
 __all__ = ["TextExtractor", "embed_texts", "kept_vectors"]
-
-log = logging.getLogger(__name__)
-
-Phrases: TypeAlias = tuple[Sequence[str], Sequence[int], Sequence[float]]
 
 
 @functools.cache
@@ -47,31 +42,15 @@ def kept_vectors(name: str, phrases: Callable[[], Phrases]) -> Floats:
 
     Args:
         name: identity of the phrases, part of the file's name.
-        phrases: gives texts, the row of each and its weight; called only when nothing is kept.
+        phrases: called only when nothing is kept.
 
     Returns:
         (rows, 512).
     """
-    path = cache_dir() / "prepared" / f"{name}-{TEXT.weights[:12]}-v{TEXT.version}.npy"
-    if path.exists():
-        try:
-            kept: Floats = np.load(path, allow_pickle=False)
-            return kept
-        except (OSError, ValueError) as err:
-            log.warning("%s is damaged and will be made again: %s", path, err)
-    texts, rows, weights = phrases()
-    distinct = list(dict.fromkeys(texts))
-    vectors = dict(zip(distinct, embed_texts(distinct), strict=True))
-    total = np.zeros((max(rows) + 1, TEXT.dim), np.float32)
-    for text, row, weight in zip(texts, rows, weights, strict=True):
-        total[row] += np.float32(weight) * vectors[text]
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
-    try:
-        with published(path) as scratch, scratch.open("wb") as file:
-            np.save(file, total, allow_pickle=False)
-    except OSError as err:
-        log.warning("embedded words cannot be kept: %s", err)
-    return total
+    return kept_array(
+        f"{name}-{TEXT.weights[:12]}-v{TEXT.version}",
+        lambda: phrase_means(phrases(), embed_texts),
+    )
 
 
 class TextExtractor:

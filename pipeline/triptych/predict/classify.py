@@ -2,6 +2,7 @@
 
 What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
 sentence embeddings of the cues, what is heard through the words for speech, singing and music.
+With a model of pictures and words (CLIP and its kin) what is seen meets the labels in its space.
 Likeness is the cosine. Scores rank labels; they are no probabilities of being right.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triptych.extract.imagenet import class_vectors, conse
+from triptych.extract.specs import Entry
 from triptych.extract.text import kept_vectors
 from triptych.features.keys import digest_of
 from triptych.predict.vocabulary import Vocabulary
@@ -39,10 +41,14 @@ _FLAT = 0.05  # belief in a frame whose class probabilities say nothing
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """One modality in the sentence space."""
+    """One modality in a space that has words, too."""
 
-    vectors: Floats  # (T, 512), unit where present
+    vectors: Floats  # (T, D), unit where present
     weight: Floats  # (T,), how clear each step is; 0 where absent
+    labels: Floats  # (L, D), unit
+    scale: float  # logits per unit of cosine
+    generic: Floats | float = 0.0  # (L,), taken off the likeness
+    at_least: float = -1.0  # likeness that counts
 
 
 def label_vectors(vocabulary: Vocabulary) -> Floats:
@@ -64,32 +70,34 @@ def generic_likeness(labels: Floats) -> Floats:
     return (_GENERIC * (class_vectors() @ labels.T).mean(axis=0)).astype(np.float32)
 
 
-def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
+def zero_shot(
+    timeline: Timeline, vocabulary: Vocabulary, *, clip: Entry | None = None
+) -> Prediction:
     """Rank the labels of a vocabulary for a video and for each of its steps.
 
     Args:
-        timeline: with any of the tracks image_labels, text, sound_tags.
+        timeline: with any of the tracks image_labels, text, sound_tags, clip.
         vocabulary: at least one label.
+        clip: what made the track clip, which then takes the place of image_labels. Without a
+            track text, where no sentence encoder is installed, it is all that answers.
     """
-    labels = label_vectors(vocabulary)
-    evidence = _evidence(timeline)
-    steps = np.zeros((len(timeline), len(labels)), np.float32)
+    evidence = _evidence(timeline, vocabulary, clip)
+    steps = np.zeros((len(timeline), len(vocabulary)), np.float32)
     present = np.zeros(len(timeline), bool)
     parts: dict[str, Floats] = {}
     for name, found in evidence.items():
         here = found.weight > 0
         if not here.any():
             continue
-        scale = _TRUST[name] * _SHARPNESS
         whole = _unit((found.vectors * found.weight[:, None]).sum(axis=0, keepdims=True))
-        standing = _standing(name, whole, labels)[0]
+        standing = _standing(found, whole)[0]
         if name == "audio" and not standing.any():  # no label is about such sounds
             continue
         share = min(1.0, float(here.mean()) / _FULL_PRESENCE)
-        parts[name] = scale * share * standing
-        steps[here] += scale * _standing(name, found.vectors[here], labels)
+        parts[name] = found.scale * share * standing
+        steps[here] += found.scale * _standing(found, found.vectors[here])
         present |= here
-    logits = sum(parts.values(), np.zeros(len(labels), np.float32))
+    logits = sum(parts.values(), np.zeros(len(vocabulary), np.float32))
     scores = _softmax(logits)
     ranked = tuple(
         LabelScore(
@@ -108,13 +116,11 @@ def zero_shot(timeline: Timeline, vocabulary: Vocabulary) -> Prediction:
     )
 
 
-def _standing(name: str, vectors: Floats, labels: Floats) -> Floats:
+def _standing(found: _Evidence, vectors: Floats) -> Floats:
     """How each label stands beside the others for rows of one modality's evidence, (T, L)."""
-    likeness = vectors @ labels.T
-    if name == "audio":
-        likeness = np.maximum(likeness - _HEARD_AT_LEAST, 0.0)
-    if name == "image":
-        likeness = likeness - generic_likeness(labels)
+    likeness = vectors @ found.labels.T - found.generic
+    if found.at_least > -1.0:
+        likeness = np.maximum(likeness - found.at_least, 0.0)
     return _centred(likeness)
 
 
@@ -124,24 +130,59 @@ def prepare_words() -> None:
     _phrase_means(_HEARD)
 
 
-def _evidence(timeline: Timeline) -> dict[str, _Evidence]:
+def _evidence(
+    timeline: Timeline, vocabulary: Vocabulary, clip: Entry | None
+) -> dict[str, _Evidence]:
     found: dict[str, _Evidence] = {}
-    if "image_labels" in timeline.values:
+    if clip is not None and "clip" in timeline.values:
+        found["image"] = _seen_by(clip, timeline, vocabulary)
+    if clip is not None and "text" not in timeline.values:
+        return found
+    labels = label_vectors(vocabulary)
+    if "image_labels" in timeline.values and "image" not in found:
         seen = timeline.values["image_labels"]
         found["image"] = _Evidence(
-            conse(seen), _masked(_clarity(seen), timeline.present["image_labels"])
+            conse(seen),
+            _masked(_clarity(seen), timeline.present["image_labels"]),
+            labels,
+            scale=_TRUST["image"] * _SHARPNESS,
+            generic=generic_likeness(labels),
         )
     if "text" in timeline.values:
         words = timeline.values["text"]
         ones = np.ones(len(words), np.float32)
-        found["text"] = _Evidence(_unit(words), _masked(ones, timeline.present["text"]))
+        found["text"] = _Evidence(
+            _unit(words),
+            _masked(ones, timeline.present["text"]),
+            labels,
+            scale=_TRUST["text"] * _SHARPNESS,
+        )
     if "sound_tags" in timeline.values:
         shares = timeline.values["sound_tags"]
-        heard = _unit(shares @ _phrase_means(_HEARD))
         found["audio"] = _Evidence(
-            heard, _masked(shares.max(axis=1, initial=0.0), timeline.present["sound_tags"])
+            _unit(shares @ _phrase_means(_HEARD)),
+            _masked(shares.max(axis=1, initial=0.0), timeline.present["sound_tags"]),
+            labels,
+            scale=_TRUST["audio"] * _SHARPNESS,
+            at_least=_HEARD_AT_LEAST,
         )
     return found
+
+
+def _seen_by(clip: Entry, timeline: Timeline, vocabulary: Vocabulary) -> _Evidence:
+    """What a model of pictures and words has to say, as loud as it was taught to say it."""
+    from triptych.extract.clip import contrast_of
+    from triptych.predict.contrast import prompted_vectors
+
+    assert clip.source is not None
+    (spec,) = clip.specs
+    frames = timeline.values["clip"]
+    return _Evidence(
+        _unit(frames),
+        _masked(np.ones(len(frames), np.float32), timeline.present["clip"]),
+        prompted_vectors(vocabulary, clip.source, languages=spec.options["languages"]),
+        scale=_TRUST["image"] * contrast_of(clip.source).scale,
+    )
 
 
 def _clarity(probabilities: Floats) -> Floats:

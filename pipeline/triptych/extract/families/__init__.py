@@ -37,7 +37,12 @@ from triptych.spec import Modality
 __all__ = ["Family", "builtin_families"]
 
 #: Modules of this folder, in the order of the data flow: pictures, motion, sound, words.
-_BUILTIN: tuple[str, ...] = ("torchvision", "timm", "audioset")
+_BUILTIN: tuple[str, ...] = (
+    "torchvision",
+    "timm",
+    "clip",
+    "audioset",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from triptych.errors import UsageError
 __all__ = ["PRESETS", "Preset", "load_preset", "preset_items"]
 
 #: Those that come with Triptych, the usual one first.
-PRESETS = ("embedded", "full", "light")
+PRESETS = ("embedded", "full", "light", "clip", "best")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
