@@ -17,13 +17,24 @@ def seeded() -> Any:
     return torch
 
 
+def settle(network: Any, batch: Any) -> None:
+    """Statistics as after training: without them all answers are near zero."""
+    for module in network.modules():
+        if hasattr(module, "running_mean"):
+            module.momentum = 0.9
+    for _ in range(2):
+        network.train()(batch)
+
+
 def torchvision(folder: Path) -> str:
     """A state_dict of one's own."""
     torch = seeded()
     from torchvision.models import mobilenet_v3_small
 
+    network = mobilenet_v3_small(weights=None, num_classes=7)
+    settle(network, torch.randn(4, 3, 96, 96))
     path = folder / "权重.pth"
-    torch.save(mobilenet_v3_small(weights=None, num_classes=7).state_dict(), path)
+    torch.save(network.state_dict(), path)
     return f"mobilenet_v3_small:{path}"
 
 
@@ -115,5 +126,37 @@ def clip(folder: Path, kind: str = "clip") -> str:
     return str(folder)
 
 
+def published_audioset(
+    width: float = 0.1, seed: int = 0, *, settled: bool = False
+) -> dict[str, Any]:
+    """Weights that nobody trained, as EfficientAT would publish them."""
+    import torch
+
+    from triptych_models import AudioSetMobileNet
+
+    torch.manual_seed(seed)
+    network = AudioSetMobileNet(width)
+    if settled:
+        settle(network, torch.randn(4, 200, 128))
+    found = {}
+    for name, value in network.state_dict().items():
+        if ".fc" in name:
+            parts = name.split(".")
+            name = ".".join([*parts[:-2], "conc_se_layers.0", *parts[-2:]])
+            value = value.flatten(1) if value.ndim == 4 else value
+        name = name.replace("classifier.0.", "classifier.2.").replace(
+            "classifier.3.", "classifier.5."
+        )
+        found[name] = value
+    return found
+
+
+def audioset(folder: Path) -> str:
+    """A file as EfficientAT publishes it."""
+    torch = seeded()
+    torch.save(published_audioset(settled=True), folder / "mn01.pt")
+    return str(folder / "mn01.pt")
+
+
 #: Family -> a function that makes a model in an empty folder, and says its source.
-MAKERS = {"torchvision": torchvision, "timm": timm, "clip": clip}
+MAKERS = {"torchvision": torchvision, "timm": timm, "clip": clip, "audioset": audioset}

