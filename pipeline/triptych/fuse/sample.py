@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "example_of", "sample_of", "words_of"]
 
-UNREAD = (
-    "image_labels",
-    "audioset_labels",
-    "shots",
-)  #: tracks that models do not read: what they say is in others
+#: Tracks that models do not read: what they say is in others.
+UNREAD = ("image_labels", "audioset_labels", "shots")
 
 _SIDE = 64
 # Chinese and Japanese put no blanks between words: each character stands for itself.

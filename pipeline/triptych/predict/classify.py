@@ -1,7 +1,8 @@
 """Labels without training: all modalities meet the label words in one sentence-embedding space.
 
 What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
-sentence embeddings of the cues, what is heard through the words for speech, singing and music.
+sentence embeddings of the cues, what is heard through the words for speech, singing and music, or
+through AudioSet's tags where there are any (`triptych.predict.heard`).
 With a model of pictures and words (CLIP and its kin) what is seen meets the labels in its space.
 Likeness is the cosine. Scores rank labels; they are no probabilities of being right.
 """
@@ -18,6 +19,7 @@ from triptych.extract.imagenet import class_vectors, conse
 from triptych.extract.specs import Entry
 from triptych.extract.text import kept_vectors
 from triptych.features.keys import digest_of
+from triptych.predict.heard import likeness_to_tags, weighed
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
@@ -26,6 +28,7 @@ __all__ = ["generic_likeness", "label_vectors", "prepare_words", "zero_shot"]
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
 _TRUST: Mapping[str, float] = {"image": 1.0, "text": 2.0, "audio": 0.25}
+_TRUST_IN_TAGS = 2.0  # 527 sounds name what is heard
 _SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about .1
 # Talking or music is heard in videos about anything: it speaks only for labels as near to it as
 # "concert" is to music. "Dog barking" is less near to talking than that.
@@ -41,14 +44,20 @@ _FLAT = 0.05  # belief in a frame whose class probabilities say nothing
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """One modality in a space that has words, too."""
+    """One modality in a space that has words, too, or has tags for words."""
 
-    vectors: Floats  # (T, D), unit where present
+    vectors: Floats  # (T, D), unit where present; or how sure each of D tags is
     weight: Floats  # (T,), how clear each step is; 0 where absent
-    labels: Floats  # (L, D), unit
+    labels: Floats  # (L, D), unit; or how much each tag is what a label means
     scale: float  # logits per unit of cosine
     generic: Floats | float = 0.0  # (L,), taken off the likeness
     at_least: float = -1.0  # likeness that counts
+    are_tags: bool = False
+
+    def whole(self) -> Floats:
+        """The whole video as one row."""
+        total = (self.vectors * self.weight[:, None]).sum(axis=0, keepdims=True)
+        return total / self.weight.sum() if self.are_tags else _unit(total)
 
 
 def label_vectors(vocabulary: Vocabulary) -> Floats:
@@ -76,7 +85,7 @@ def zero_shot(
     """Rank the labels of a vocabulary for a video and for each of its steps.
 
     Args:
-        timeline: with any of the tracks image_labels, text, sound_tags, clip.
+        timeline: with any of the tracks image_labels, text, audioset_labels, sound_tags, clip.
         vocabulary: at least one label.
         clip: what made the track clip, which then takes the place of image_labels. Without a
             track text, where no sentence encoder is installed, it is all that answers.
@@ -89,8 +98,7 @@ def zero_shot(
         here = found.weight > 0
         if not here.any():
             continue
-        whole = _unit((found.vectors * found.weight[:, None]).sum(axis=0, keepdims=True))
-        standing = _standing(found, whole)[0]
+        standing = _standing(found, found.whole())[0]
         if name == "audio" and not standing.any():  # no label is about such sounds
             continue
         share = min(1.0, float(here.mean()) / _FULL_PRESENCE)
@@ -157,7 +165,15 @@ def _evidence(
             labels,
             scale=_TRUST["text"] * _SHARPNESS,
         )
-    if "sound_tags" in timeline.values:
+    if (tagged := timeline.present.get("audioset_labels")) is not None and tagged.any():
+        found["audio"] = _Evidence(
+            weighed(timeline.values["audioset_labels"]),
+            tagged.astype(np.float32),
+            likeness_to_tags(labels).T,
+            scale=_TRUST_IN_TAGS * _SHARPNESS,
+            are_tags=True,
+        )
+    elif "sound_tags" in timeline.values:
         shares = timeline.values["sound_tags"]
         found["audio"] = _Evidence(
             _unit(shares @ _phrase_means(_HEARD)),
