@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from triptych.errors import WeightsError
-from triptych.extract.families.audioset import BANDS, COLUMNS_HZ, RATE_HZ, WINDOW_S, specs_of
+from triptych.extract.families.audioset import COLUMNS_HZ, RATE_HZ, WINDOW_S, specs_of
 from triptych.extract.kaldi import KaldiMel
 from triptych.extract.registry import Extraction
-from triptych.extract.rows import first_unit, row_spans, rows_over
+from triptych.extract.row_windows import RowWindows
+from triptych.extract.rows import row_spans
 from triptych.extract.sources import Source
 from triptych.records import FeatureTrack, Floats, Sound
 
 if TYPE_CHECKING:
     from triptych_models import AudioSetMobileNet
 
-__all__ = ["AudioSetExtractor", "RowWindows"]
+__all__ = ["AudioSetExtractor"]
 
 
 class AudioSetExtractor:
@@ -38,7 +37,8 @@ class AudioSetExtractor:
         self._network = _network(source)
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
-        columns, windows = KaldiMel(), RowWindows(step_s=step_s)
+        columns = KaldiMel()
+        windows = RowWindows(step_s=step_s, rate_hz=COLUMNS_HZ, window_s=WINDOW_S)
         rows: list[tuple[Floats, Floats]] = []
         start_s, end_s = None, 0.0
         while (sound := (yield)) is not None:
@@ -65,46 +65,6 @@ class AudioSetExtractor:
         with torch.inference_mode():
             embedding, tags = self._network(torch.from_numpy(np.ascontiguousarray(columns))[None])
         return embedding[0].numpy(), tags[0].numpy()
-
-
-class RowWindows:
-    """Cuts columns into windows around rows: as long as the row, and no shorter than WINDOW_S.
-
-    At the ends of the sound windows keep their length and leave the middle, so that the network
-    never hears a silence that is not there.
-    """
-
-    def __init__(self, *, step_s: float) -> None:
-        self._step_s = step_s
-        self._longest = max(WINDOW_S * COLUMNS_HZ, math.ceil(step_s * COLUMNS_HZ) + 1)
-        self._row = self._first = 0  # the next row; the first column held
-        self._held: Floats = np.zeros((0, BANDS), np.float32)
-
-    def feed(self, columns: Floats) -> Iterator[Floats]:
-        """Windows (T, BANDS) that `columns` complete, a row each."""
-        self._held = np.concatenate([self._held, columns])
-        end = self._first + len(self._held)
-        while sum(place := self._place(self._row)) <= end:
-            begin, length = place
-            yield self._held[begin - self._first :][:length]
-            self._row += 1
-        spare = max(0, len(self._held) - self._longest)
-        self._held, self._first = self._held[spare:], self._first + spare
-
-    def finish(self) -> Iterator[Floats]:
-        """Windows of the rows that are left: the last columns of all."""
-        end = self._first + len(self._held)
-        for row in range(self._row, rows_over(end, step_s=self._step_s, rate_hz=COLUMNS_HZ)):
-            _, length = self._place(row)
-            yield self._held[-length:]
-
-    def _place(self, row: int) -> tuple[int, int]:
-        """First column and length of a row's window."""
-        begin, end = (
-            first_unit(r, step_s=self._step_s, rate_hz=COLUMNS_HZ) for r in (row, row + 1)
-        )
-        length = max(WINDOW_S * COLUMNS_HZ, end - begin)
-        return max(0, begin - (length - (end - begin)) // 2), length
 
 
 def _network(source: Source) -> AudioSetMobileNet:

@@ -150,6 +150,17 @@ AUDIO = Spec(
     options={"log_mel": LOG_MEL},
     columns=_AUDIO_COLUMNS,
 )
+CHROMA = {"n_fft": 4096, "hop": 800}
+PULSE_S = 8  # heard around each row, to tell how fast it goes
+PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+MUSIC = Spec(
+    name="music",
+    version=1,
+    modality="audio",
+    dim=len(PITCHES) + 2,
+    options={"chroma": CHROMA, "pulse_s": PULSE_S, "log_mel": LOG_MEL},
+    columns=(*(f"chroma_{pitch}" for pitch in PITCHES), "tempo_bpm", "pulse"),
+)
 SPEECH = Spec(
     name="speech",
     version=1,
@@ -230,6 +241,14 @@ BUILTIN: dict[str, Entry] = {
             target="triptych.extract.audio:AudioExtractor",
             specs=(AUDIO,),
             what="log-mel statistics, MFCC, onset strength and loudness a second",
+            stepped=True,
+            sampled=False,
+        ),
+        Entry(
+            name="music",
+            target="triptych.extract.music:MusicExtractor",
+            specs=(MUSIC,),
+            what="chroma, tempo and how clear the beat is a second",
             stepped=True,
             sampled=False,
         ),
