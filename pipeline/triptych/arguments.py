@@ -251,8 +251,9 @@ def _add_train(commands: Any) -> None:
     )
     train.add_argument(
         "--task",
-        choices=("auto", "single", "multi", "regression"),
-        help="one label a video, several, or a number (auto)",
+        choices=("auto", "single", "multi", "regression", "features"),
+        help="one label a video, several, or a number (auto); features: no labels, but an "
+        "extractor for --extract autoencoder=MODEL",
     )
     train.add_argument(
         "--folds",

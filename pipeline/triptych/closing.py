@@ -140,6 +140,9 @@ def print_decode_plan(planned: dict[str, Any], stream: TextIO) -> None:
 
 def print_training(result: dict[str, Any], stream: TextIO) -> None:
     """What was learned, how well, and where it is."""
+    if result["task"] == "features":
+        _print_features(result, stream)
+        return
     splits = result["metrics"]["splits"]
     columns = [
         (f"{name}, {counted(found['videos'], 'video')}", found) for name, found in splits.items()
@@ -151,6 +154,18 @@ def print_training(result: dict[str, Any], stream: TextIO) -> None:
         print(shown(f"labels: {', '.join(said[:_MOST_ROWS])}{more}"), file=stream)
     _outcome(result, stream)
     print(shown(f"open {result['model']}/report.html"), file=stream)
+
+
+def _print_features(result: dict[str, Any], stream: TextIO) -> None:
+    """How well pictures are drawn again, and how the extractor is selected."""
+    learned = result["learned"]
+    held_out = counted(learned["held_out"], "picture")
+    print(
+        f"error of {held_out} held out: {learned['error']:.4f}, of the mean picture in their "
+        f"place: {learned['error_of_mean']:.4f}",
+        file=stream,
+    )
+    print(shown(f"use it with --extract autoencoder={result['model']}"), file=stream)
 
 
 def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:

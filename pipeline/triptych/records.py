@@ -390,8 +390,7 @@ class Analysis:
     frames_decoded: int = 0  #: on the way to it; 0 if all was in the store
     seconds: Mapping[str, float] = field(default_factory=dict)  #: stage -> time it took
     cached: tuple[str, ...] = ()  #: tracks that came from the store
-    #: what it rests on -> key in the store
-    entries: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, str] = field(default_factory=dict)  #: what it rests on -> its store key
 
     @property
     def duration_s(self) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triptych import __version__
+from triptych import __version__, selftaught
 from triptych.amounts import counted
 from triptych.config import Config
 from triptych.errors import OutputError, UsageError
@@ -57,7 +57,7 @@ def train(
     config: Config | None = None,
     listener: Listener | None = None,
 ) -> dict[str, Any]:
-    """Train a model on videos whose labels are known.
+    """Train a model on videos whose labels are known, or an extractor (`train.task = "features"`).
 
     Args:
         inputs: folders named after classes, or manifests; see `triptych.learn.dataset`.
@@ -68,7 +68,7 @@ def train(
 
     Returns:
         `model`, `metrics` (as in its metrics.json), `videos`, `used`, `failed`, `failures`,
-        `warnings`. All of it is JSON data.
+        `warnings`. All of it is JSON data. Of an extractor see `triptych.selftaught.learn`.
 
     Raises:
         InputError: an input does not exist.
@@ -77,6 +77,8 @@ def train(
     """
     began = time.monotonic()
     out, config, listener = Path(out), config or Config(), listener or Silent()
+    if config.train.task == "features":
+        return selftaught.learn(inputs, out, config=config, listener=listener)
     _check_target(out)
     _check_model_type(config.train.model_type)
     sources = find_sources(inputs, out=out, frames_fps=config.runner.frames_fps or None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -169,41 +169,48 @@ class TestInTheFlow:
     """The words of a video come from the first source that has any."""
 
     @pytest.fixture
-    def config(self) -> Config:
-        return load_config(
-            assignments=("extract.ocr=strip", "extract.asr=never", "extract.preset=light")
-        )
+    def config(self, tmp_path: Path) -> Callable[[str], Config]:
+        """Nothing but cuts and captions."""
+        preset = tmp_path / "cuts.toml"
+        preset.write_text('what = "cuts"\nextractors = ["shots"]\n')
+
+        def asked(part: str) -> Config:
+            given = (f"extract.ocr={part}", "extract.asr=never", f"extract.preset={preset}")
+            return load_config(assignments=given)
+
+        return asked
 
     def test_the_second_time_they_come_from_the_store(
-        self, film: Path, config: Config, store: FeatureStore
+        self, film: Path, config: Callable[[str], Config], store: FeatureStore
     ) -> None:
-        first = collect(film, config=config, store=store)
-        again = collect(film, config=config, store=store)
+        first = collect(film, config=config("strip"), store=store)
+        again = collect(film, config=config("strip"), store=store)
         assert len(first.cues) == len(SAID) and again.cues == first.cues
         assert again.job.frames_decoded == 0 and "ocr" in again.job.cached
         assert first.job.entries["ocr"] == again.job.entries["ocr"]
 
-    def test_the_part_of_the_picture_is_in_the_key(self, film: Path, store: FeatureStore) -> None:
+    def test_the_part_of_the_picture_is_in_the_key(
+        self, film: Path, config: Callable[[str], Config], store: FeatureStore
+    ) -> None:
         keys = set()
         for part in ("strip", "full"):
-            asked = load_config(
-                assignments=(f"extract.ocr={part}", "extract.asr=never", "extract.preset=light")
-            )
-            keys.add(collect(film, config=asked, store=store).job.entries["ocr"])
+            keys.add(collect(film, config=config(part), store=store).job.entries["ocr"])
         assert len(keys) == 2
 
-    def test_off_by_default(self, film: Path, store: FeatureStore) -> None:
-        asked = load_config(assignments=("extract.asr=never", "extract.preset=light"))
-        found = collect(film, config=asked, store=store)
+    def test_off_by_default(
+        self, film: Path, config: Callable[[str], Config], store: FeatureStore
+    ) -> None:
+        assert Config().extract.ocr == "never"
+        found = collect(film, config=config("never"), store=store)
         assert found.cues == () and "ocr" not in found.job.entries
 
     def test_subtitles_beside_the_film_come_first(
-        self, film: Path, config: Config, store: FeatureStore, tmp_path: Path
+        self, film: Path, config: Callable[[str], Config], store: FeatureStore, tmp_path: Path
     ) -> None:
         beside = tmp_path / film.name
         beside.symlink_to(film)
         beside.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nbeside\n")
-        found = collect(beside, config=config, store=store)
+        found = collect(beside, config=config("strip"), store=store)
         assert [(c.text, c.source) for c in found.cues] == [("beside", "sidecar")]
         assert "ocr" not in found.watch
 

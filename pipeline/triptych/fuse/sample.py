@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["UNREAD", "example_of", "sample_of", "words_of"]
 
 #: Tracks that models do not read: what they say is in others.
-UNREAD = ("image_labels", "audioset_labels", "shots")
+UNREAD = ("image_labels", "audioset_labels", "shots", "transnet")
 
 _SIDE = 64
 # Chinese and Japanese put no blanks between words: each character stands for itself.

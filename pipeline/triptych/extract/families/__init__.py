@@ -38,6 +38,7 @@ __all__ = ["Family", "builtin_families"]
 
 #: Modules of this folder, in the order of the data flow: pictures, motion, sound, words.
 _BUILTIN: tuple[str, ...] = (
+    "autoencoder",
     "torchvision",
     "timm",
     "clip",
