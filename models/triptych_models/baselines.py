@@ -23,7 +23,7 @@ from triptych_models.batches import PIXELS, Batch, Example
 from triptych_models.fusion import Fusion, Standardize
 from triptych_models.heads import Output
 
-__all__ = ["MODEL_TYPES", "build"]
+__all__ = ["IMPORTANCE_TYPES", "MODEL_TYPES", "build"]
 
 _PAD, _UNKNOWN = 0, 1
 _LONGEST = 200  # words that an LSTM reads
@@ -316,6 +316,8 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
 }
 _OF_WORDS = ("late-concat-lstm", "late-concat-cnn", "bag-of-words", "tfidf")
 MODEL_TYPES: tuple[str, ...] = tuple(_BUILDERS)
+#: Those that say how important each step is.
+IMPORTANCE_TYPES = ("fusion", *(name for name in MODEL_TYPES if name.startswith("only-")))
 
 
 def build(

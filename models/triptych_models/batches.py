@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["MAX_STEPS", "Batch", "Example", "Task", "collate", "shorten"]
+__all__ = ["MAX_STEPS", "Batch", "Example", "LabelTask", "Task", "collate", "shorten"]
 
-Task = Literal["single", "multi", "regression"]
+LabelTask = Literal["single", "multi", "regression"]
+Task = Literal["single", "multi", "regression", "importance"]
 Floats = npt.NDArray[np.float32]
 
 #: Longer videos are averaged to this many steps: attention costs the square of them.

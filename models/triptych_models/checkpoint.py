@@ -236,11 +236,11 @@ def load_model(folder: str | os.PathLike[str]) -> TrainedModel:
         tracks = {str(t): dict(v) for t, v in config["tracks"].items()}
         task: Task = labels["task"]
         names = tuple(str(n) for n in labels["labels"])
-        outputs = 1 if task == "regression" else len(names)
+        outputs = 1 if task in ("regression", "importance") else len(names)
         given = labels.get("thresholds")
         thresholds = None if given is None else tuple(map(float, given))
         numbers = {name: float(config[name]) for name in ("temperature", "offset", "scale")}
-        if task not in ("single", "multi", "regression"):
+        if task not in ("single", "multi", "regression", "importance"):
             raise CheckpointError(f"{folder}: an unknown task {task!r}")
         if not isinstance(labels["labels"], list) or not outputs:
             raise CheckpointError(f"{folder}: no labels in it")

@@ -12,7 +12,16 @@ from torch import Tensor
 from triptych_models.batches import Batch, Task
 from triptych_models.heads import Output
 
-__all__ = ["FITTING", "LOSSES", "Loss", "class_weights", "default_loss", "label_loss", "total_loss"]
+__all__ = [
+    "FITTING",
+    "LOSSES",
+    "Loss",
+    "class_weights",
+    "default_loss",
+    "importance_loss",
+    "label_loss",
+    "total_loss",
+]
 
 Loss = Literal["cross_entropy", "bce", "mse"]
 LOSSES: tuple[Loss, ...] = ("cross_entropy", "bce", "mse")
@@ -21,6 +30,7 @@ FITTING: Mapping[Task, tuple[Loss, ...]] = {
     "single": ("cross_entropy", "bce", "mse"),
     "multi": ("bce", "mse"),
     "regression": ("mse",),
+    "importance": ("bce", "mse"),
 }
 
 
@@ -140,6 +150,26 @@ def _own_losses(
             alone = label_loss((bias + part)[here], target[here], loss=loss, weights=weights)
             losses.append(alone)
     return losses
+
+
+def importance_loss(output: Output, importance: Tensor | None, *, loss: Loss) -> Tensor:
+    """Mean loss of the judged steps, where nothing else is learned.
+
+    Args:
+        output: of the model.
+        importance: (B, T) judged importance, 0..1, NaN for none.
+        loss: bce or mse.
+
+    Raises:
+        ValueError: the model says nothing of importance.
+    """
+    if output.importance is None:
+        raise ValueError("this type of model says nothing of the importance of steps")
+    if loss == "mse" or importance is None:
+        return _importance_loss(output, importance)
+    judged = ~importance.isnan()
+    said, wanted = output.importance[judged], importance[judged]
+    return F.binary_cross_entropy_with_logits(said, wanted) if len(said) else 0.0 * said.sum()
 
 
 def _importance_loss(output: Output, importance: Tensor | None) -> Tensor:

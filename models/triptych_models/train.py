@@ -26,11 +26,13 @@ from triptych_models.inference import outputs, parts_all
 from triptych_models.losses import (
     FITTING,
     Loss,
-    class_weights,
     default_loss,
+    importance_loss,
     label_loss,
     total_loss,
 )
+from triptych_models.summary_metrics import spearman_rho
+from triptych_models.targets import label_weights, steps_of, targets_of
 
 __all__ = ["History", "Recipe", "fit"]
 
@@ -101,13 +103,18 @@ def fit(
         resume: file that keeps the state; if it is there, training goes on from it.
 
     Raises:
-        ValueError: no training videos, one without a target, or a loss that does not fit the task.
+        ValueError: no training videos, one without a target, a loss that does not fit the task,
+            or a model that says nothing of what is to be learned.
     """
     if not train:
         raise ValueError("no videos to train on")
     if recipe.loss not in ("auto", *FITTING[task]):
         raise ValueError(f"the loss {recipe.loss} is not for the task {task}")
     for example in (*train, *valid):
+        if task == "importance":
+            if example.importance is None or bool(np.isnan(example.importance).all()):
+                raise ValueError(f"{example.name}: nobody judged it")
+            continue
         by_step = example.step_target is not None and bool((example.step_target >= 0).any())
         if example.target is None and not by_step:
             raise ValueError(f"{example.name}: no target to learn")
@@ -135,7 +142,7 @@ class _Trainer:
         self.random = np.random.default_rng(recipe.seed)
         model.prepare(self.train)  # type: ignore[operator]
         self.device = next(model.parameters()).device
-        self.weights = _weights(self.train, task, self.loss, recipe.balance)
+        self.weights = label_weights(self.train, task, self.loss, recipe.balance)
         decayed = [p for p in model.parameters() if p.ndim > 1]
         plain = [p for p in model.parameters() if p.ndim <= 1]
         groups = [
@@ -159,7 +166,8 @@ class _Trainer:
         self.best = _copied(model)
         #: modality -> names of its own weights; empty for models whose evidence mixes
         self.own: dict[str, frozenset[str]] = {}
-        if isinstance(model, Fusion):
+        # Importance has no evidence of single modalities to be kept by.
+        if isinstance(model, Fusion) and task != "importance":
             self.own = {m: own for m in model.norm if (own := model.weights_of(m))}
         # Terms of a sum of numbers must agree on its size; labels are only made likelier. And
         # the labels of steps are learned by all modalities together, see `total_loss`.
@@ -228,13 +236,17 @@ class _Trainer:
         self.best |= {name: state[name].detach().clone() for name in names}
 
     def _loss(self, batch: Batch, examples: Sequence[Example]) -> Tensor:
-        target = _targets(examples, self.task)
+        target = None if self.task == "importance" else targets_of(examples, self.task)
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.recipe.mixed_precision
         ):
             output: Output = self.model(batch)
+        output = _in_float32(output)
+        judged = steps_of(examples, batch, "importance", math.nan)
+        if self.task == "importance":
+            return importance_loss(output, judged, loss=self.loss)
         return total_loss(
-            _in_float32(output),
+            output,
             batch,
             None if target is None else target.to(self.device),
             loss=self.loss,
@@ -242,8 +254,8 @@ class _Trainer:
             auxiliary=self.recipe.auxiliary,
             apart=self.apart,
             weights=None if self.weights is None else self.weights.to(self.device),
-            step_target=_steps(examples, batch, "step_target", -1),
-            importance=_steps(examples, batch, "importance", math.nan),
+            step_target=steps_of(examples, batch, "step_target", -1),
+            importance=judged,
         )
 
     def _roughened(self, batch: Batch) -> Batch:
@@ -277,6 +289,8 @@ class _Trainer:
 
     def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
         """Figures, and the loss of each modality's evidence alone where it can stand alone."""
+        if self.task == "importance":
+            return self._validate_importance(), {}
         logits, parts, target = self._answered()
         loss = float(label_loss(logits, target, loss=self.loss))
         score = -loss
@@ -292,6 +306,24 @@ class _Trainer:
         }
         return {"valid_loss": loss, "valid_score": score}, alone
 
+    def _validate_importance(self) -> dict[str, float]:
+        """The loss of steps, and how well the steps of a video are ranked, in the mean."""
+        losses, ranks = [], []
+        for chosen, batch, output in outputs(self.model, self.valid):
+            judged = steps_of([self.valid[i] for i in chosen], batch, "importance", math.nan)
+            assert judged is not None and output.importance is not None
+            loss = importance_loss(_in_float32(output), judged, loss=self.loss)
+            losses.append((float(loss), int((~judged.isnan()).sum())))
+            for said, wanted in zip(output.importance.cpu(), judged.cpu(), strict=True):
+                known = ~wanted.isnan()
+                ranks.append(spearman_rho(said[known].numpy(), wanted[known].numpy()))
+        total = sum(count for _, count in losses)
+        known_ranks = [rank for rank in ranks if not math.isnan(rank)]
+        return {
+            "valid_loss": sum(loss * count for loss, count in losses) / total,
+            "valid_score": float(np.mean(known_ranks)) if known_ranks else 0.0,
+        }
+
     def _answered(self) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Logits of the validation videos, or of their steps where those are judged, and truth.
 
@@ -300,13 +332,13 @@ class _Trainer:
         if any(e.step_target is not None for e in self.valid):
             rows, truth = [], []
             for chosen, batch, output in outputs(self.model, self.valid):
-                known = _steps([self.valid[i] for i in chosen], batch, "step_target", -1)
+                known = steps_of([self.valid[i] for i in chosen], batch, "step_target", -1)
                 if known is not None and output.steps is not None and (known >= 0).any():
                     rows.append(output.steps[known >= 0].float().cpu())
                     truth.append(known[known >= 0].cpu())
             if rows:
                 return torch.cat(rows), {}, torch.cat(truth)
-        target = _targets(self.valid, self.task)
+        target = targets_of(self.valid, self.task)
         if target is None:
             raise ValueError("labels are of steps, and this type of model says nothing of steps")
         return *parts_all(self.model, self.valid), target
@@ -348,35 +380,6 @@ class _Trainer:
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-
-def _targets(examples: Sequence[Example], task: Task) -> Tensor | None:
-    """Targets of videos; None where they are of steps."""
-    kind = torch.int64 if task == "single" else torch.float32
-    if any(e.target is None for e in examples):
-        return None
-    return torch.tensor(np.array([e.target for e in examples]), dtype=kind)
-
-
-def _steps(examples: Sequence[Example], batch: Batch, what: str, empty: float) -> Tensor | None:
-    """What people said of steps, padded; None where nobody said anything."""
-    rows = [getattr(e, what) for e in examples]
-    known = next((r for r in rows if r is not None), None)
-    if known is None:
-        return None
-    padded = np.full(batch.steps.shape, empty, known.dtype)
-    for row, values in enumerate(rows):
-        if values is not None:
-            padded[row, : len(values)] = values
-    return torch.from_numpy(padded).to(batch.steps.device)
-
-
-def _weights(train: Sequence[Example], task: Task, loss: Loss, power: float) -> Tensor | None:
-    if task != "single" or loss != "cross_entropy" or power == 0:
-        return None
-    said = [np.array([e.target]) if e.step_target is None else e.step_target for e in train]
-    index = np.concatenate(said)
-    return class_weights(torch.from_numpy(np.bincount(index[index >= 0])), power=power)
 
 
 def _in_float32(output: Output) -> Output:

@@ -123,7 +123,7 @@ class TrainConfig:
 
     model_type: str = "fusion"  #: or gated, attention, a baseline; see triptych_models.baselines
     #: features: no labels are learned, but what pictures have in common, as an extractor.
-    task: Literal["auto", "single", "multi", "regression", "features"] = "auto"
+    task: Literal["auto", "single", "multi", "regression", "importance", "features"] = "auto"
     #: Of the cross-validation, and members of the model; 1: one fixed part; 0: 5, or 4 of many.
     folds: int = 0
     test_share: float = 0.2  #: held out where the data names no test videos; 0: none

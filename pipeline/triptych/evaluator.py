@@ -66,6 +66,12 @@ def evaluate(
     folders = [os.fspath(folder) for folder in (model, *compare)]
     configs = [_config_of(folder, config or Config()) for folder in folders]
     models = _models(folders)
+    if models[0].task == "importance":
+        raise UsageError(
+            "it gives no labels: it says how important moments are",
+            path=folders[0],
+            remedy="measure it with --task summary, on annotations",
+        )
     sources = find_sources(
         inputs, out=Path(folders[0]), frames_fps=configs[0].runner.frames_fps or None
     )
@@ -182,10 +188,13 @@ def _judged(
     scores = scored(model, [_example(found, i) for i in kept])
     seconds = time.monotonic() - began
 
+    assert model.task != "importance"
+    task = model.task
+
     def figures(where: npt.NDArray[np.bool_]) -> dict[str, Any]:
         some = [i for i, is_one in zip(kept, where, strict=True) if is_one]
         return measure(
-            model.task,
+            task,
             _truth(found, some, model),
             scores[where],
             labels=model.labels,

@@ -30,6 +30,7 @@ _RESULTS = frozenset({"index.html", "predictions.csv", "run.jsonl", "summary.jso
 _UNPACKED = b'"made_by": "triptych decode"'  # how media.json begins
 _LONGEST_NAME = 255  # bytes, of most file systems
 _MANIFESTS = frozenset({".csv", ".jsonl"})
+_CARRIED = ("label", "split", "group")
 _MEDIA = frozenset(
     [
         ".3g2",
@@ -86,7 +87,11 @@ class Source:
 
 
 def find_sources(
-    inputs: Sequence[str | os.PathLike[str]], *, out: Path, frames_fps: float | None = None
+    inputs: Sequence[str | os.PathLike[str]],
+    *,
+    out: Path,
+    frames_fps: float | None = None,
+    columns: Sequence[str] = _CARRIED,
 ) -> list[Source]:
     """All files to look at, in a stable order, each once.
 
@@ -99,6 +104,7 @@ def find_sources(
         inputs: files, folders, globs and manifests.
         out: folder of the results.
         frames_fps: pictures a second of folders of numbered pictures, if they are films.
+        columns: of manifests, whose cells sources carry.
 
     Raises:
         InputError: an input does not exist, or may not be read.
@@ -115,7 +121,7 @@ def find_sources(
             _check_open(path)
             found.extend(_walk(path, out, frames_fps))
         elif os.path.isfile(path) and path.suffix.lower() in _MANIFESTS:
-            found.extend(_manifest(path, frames_fps))
+            found.extend(_manifest(path, frames_fps, columns))
         else:  # what is no regular file has a row of its own that says so
             found.append(Source(path=path, relative=PurePosixPath(path.name)))
     return _each_in_its_place(found)
@@ -258,7 +264,7 @@ def _before_magic(path: Path) -> Iterator[str]:
         yield part
 
 
-def _manifest(path: Path, frames_fps: float | None) -> Iterator[Source]:
+def _manifest(path: Path, frames_fps: float | None, columns: Sequence[str]) -> Iterator[Source]:
     for number, row in manifest_rows(path):
         where = f"line {number}"
         name = str(row.get("path") or "").strip()
@@ -277,9 +283,7 @@ def _manifest(path: Path, frames_fps: float | None) -> Iterator[Source]:
             span = f"@{_short(start_s or 0.0)}-{'' if end_s is None else _short(end_s)}"
             relative = relative.with_name(relative.name + span)
         extra = tuple(
-            (k, text)
-            for k in ("label", "split", "group")
-            if (text := text_in(row.get(k), f"{where}, {k}", path))
+            (k, text) for k in columns if (text := text_in(row.get(k), f"{where}, {k}", path))
         )
         rate = None
         if media.is_dir():  # of a file the column may say what it likes: its own times count

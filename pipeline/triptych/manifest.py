@@ -20,7 +20,7 @@ from triptych.numbered import FPS_RANGE
 
 __all__ = ["manifest_rows", "rate_in", "seconds_in", "text_in"]
 
-_COLUMNS = ("path", "label", "start", "end", "split", "group", "fps")
+_COLUMNS = ("path", "label", "start", "end", "split", "group", "fps", "importance")
 
 
 def manifest_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

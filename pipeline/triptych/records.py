@@ -300,6 +300,8 @@ class Prediction:
     step_present: Mask  #: (T,), False where no modality had evidence
     kind: ScoreKind = "shares"  #: what scores are
     importance: Floats | None = None  #: (T,), 0..1, of each step to a trained model
+    important_to: str = ""  #: the model's name
+    judged: bool = False  #: it learned importance from people's scores, not beside labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +339,8 @@ class Summary:
     text: str
     language: str
     sentences: tuple[Cue, ...]  #: the cues that the text quotes, so that nothing is invented
+    important_to: str = ""  #: model whose importance of steps was weighed, else empty
+    judged: bool = False  #: that model learned it from people's scores, not beside labels
     chapters: tuple[Chapter, ...] = ()  #: in time order, from the timeline's start to its end
     keyphrases: tuple[str, ...] = ()  #: what was said that stands out, best first
 

@@ -25,7 +25,7 @@ from triptych.extract.registry import chosen
 from triptych.features.index import DigestIndex
 from triptych.features.jobs import Job, in_use
 from triptych.features.layout import default_root
-from triptych.fuse.provenance import adopted
+from triptych.fuse.provenance import adopted, gives_labels
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, seen_again
 from triptych.lock import held
@@ -176,7 +176,7 @@ class _Run:
         return pending
 
     def _prepare(self) -> None:
-        if not self._config.predict.model:
+        if not gives_labels(self._config.predict.model):
             from triptych.predict.vocabulary import load_vocabulary
 
             load_vocabulary(self._config.predict.labels)

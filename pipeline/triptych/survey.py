@@ -29,7 +29,7 @@ __all__ = ["Redo", "Survey", "check_sources"]
 #: What of that which ended before is done again: nothing, what failed or is partial, all.
 Redo = Literal["nothing", "failed", "all"]
 
-_REPORT_VERSION = 3  # raised when finished folders should be written again
+_REPORT_VERSION = 4  # raised when finished folders should be written again
 
 
 def check_sources(sources: Sequence[Source], out: Path) -> None:

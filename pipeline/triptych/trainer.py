@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from triptych import __version__, selftaught
 from triptych.amounts import counted
-from triptych.config import Config
+from triptych.config import Config, TrainConfig
 from triptych.errors import OutputError, UsageError
 from triptych.features.jobs import in_use
 from triptych.features.keys import digest_of
@@ -36,6 +36,7 @@ from triptych.learn.dataset import (
     target_of,
 )
 from triptych.learn.leaks import leaks, split_names
+from triptych.learn.people import read_judged
 from triptych.prepare import Listener, Silent, what_is_missing
 from triptych.report.analysis import plain
 from triptych.samples import Gathered, fitting_config, gather_samples, identify_all
@@ -60,7 +61,8 @@ def train(
     """Train a model on videos whose labels are known, or an extractor (`train.task = "features"`).
 
     Args:
-        inputs: folders named after classes, or manifests; see `triptych.learn.dataset`.
+        inputs: folders named after classes, or manifests; see `triptych.learn.dataset`. For
+            importance annotations; see `triptych.learn.people`.
         out: folder for the model; one that holds a model gets the new one when it is finished,
             and keeps the older one in its folder `.previous`.
         config: its section `train`, and how features are made.
@@ -80,9 +82,8 @@ def train(
     if config.train.task == "features":
         return selftaught.learn(inputs, out, config=config, listener=listener)
     _check_target(out)
-    _check_model_type(config.train.model_type)
-    sources = find_sources(inputs, out=out, frames_fps=config.runner.frames_fps or None)
-    dataset = read_dataset(sources, task=config.train.task)
+    _check_model_type(config.train)
+    dataset = _dataset(inputs, out, config)
     check_classes(dataset)
     rows = identify_all(dataset.items)
     config = fitting_config(dataset.items, rows, config=config)
@@ -92,7 +93,10 @@ def train(
         job.will_read(row["sha256"] for row in rows if not row["state"])
         found = gather_samples(dataset.items, rows, config=config, listener=listener)
     dataset, warnings = _left(dataset, found)
-    if empty := empty_classes(find_folders(inputs, out=out), dataset):
+    if dataset.task == "importance":
+        found, told = _telling(found)
+        dataset, warnings = dataclasses.replace(dataset, items=found.items), warnings + told
+    elif empty := empty_classes(find_folders(inputs, out=out), dataset):
         warnings.append(f"no video in these folders beside the classes: {listed(empty)}")
     groups = [group_of(i, d) for i, d in zip(found.items, found.digests, strict=True)]
     splits = split_names(dataset, groups, options=config.train)
@@ -137,13 +141,47 @@ def _check_target(out: Path) -> None:
         )
 
 
-def _check_model_type(name: str) -> None:
-    from triptych_models.baselines import MODEL_TYPES
+def _check_model_type(options: TrainConfig) -> None:
+    from triptych_models.baselines import IMPORTANCE_TYPES, MODEL_TYPES
 
+    name = options.model_type
     if name not in MODEL_TYPES:
         raise UsageError(
             f"train.model_type: no {name!r}", remedy=f"there are {', '.join(MODEL_TYPES)}"
         )
+    if options.task == "importance" and name not in IMPORTANCE_TYPES:
+        raise UsageError(
+            f"a model of type {name} says nothing of the importance of steps",
+            remedy=f"choose one of {', '.join(IMPORTANCE_TYPES)}",
+        )
+
+
+def _dataset(inputs: Sequence[str | os.PathLike[str]], out: Path, config: Config) -> Dataset:
+    """The videos, and what is known of each."""
+    frames_fps = config.runner.frames_fps or None
+    if config.train.task == "importance":
+        return read_judged(inputs, out=out, frames_fps=frames_fps)
+    sources = find_sources(inputs, out=out, frames_fps=frames_fps)
+    return read_dataset(sources, task=config.train.task)
+
+
+def _telling(found: Gathered) -> tuple[Gathered, list[str]]:
+    """The videos of which people find some moments more important than others."""
+    from triptych.learn.importance import judged
+
+    pairs = list(zip(found.items, found.samples, found.digests, strict=True))
+    kept = [pair for pair in pairs if judged(pair[0], pair[1]) is not None]
+    if len(kept) < 2:
+        raise UsageError(
+            f"{counted(len(kept), 'video')} in which some moments are more important than others",
+            remedy="at least two are needed, one to learn from and one to check with",
+        )
+    items, samples, digests = zip(*kept, strict=True)
+    left = dataclasses.replace(found, items=items, samples=samples, digests=digests)
+    if len(kept) == len(pairs):
+        return left, []
+    gone = counted(len(pairs) - len(kept), "video was", "videos were")
+    return left, [f"{gone} left out, because all moments are equally important there"]
 
 
 def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
@@ -158,7 +196,7 @@ def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:
         )
     # A label that only files without media have is the name of some other folder.
     lost = {n for i in dataset.items if str(i.source.path) in failed for n in i.labels}
-    if dataset.task != "regression" and (lost := lost - set(left.labels)):
+    if dataset.task in ("single", "multi") and (lost := lost - set(left.labels)):
         raise UsageError(
             f"every video of these labels failed: {listed(sorted(lost))}",
             remedy="mend the files, or remove the labels",
@@ -188,7 +226,10 @@ def _work_folder(
             "features": features_recipe(config),
             "train": dataclasses.asdict(config.train),
             "videos": [
-                [digest, i.source.start_s, i.source.end_s, i.labels, i.value, i.group, split]
+                [
+                    *(digest, i.source.start_s, i.source.end_s, i.labels, i.value, i.group, split),
+                    *([] if i.people is None else i.people.recipe()),
+                ]
                 for digest, i, split in zip(found.digests, found.items, splits, strict=True)
             ],
         }
@@ -214,7 +255,27 @@ def _learn(
     from triptych.fuse.sample import UNREAD, example_of
     from triptych.fuse.trained import one_thread
     from triptych.learn.fit import fit_model
+    from triptych.learn.importance import fit_importance, judged
 
+    recipe = features_recipe(config)
+    known = sorted({d[:16] for d, s in zip(found.digests, splits, strict=True) if s != "test"})
+    common: dict[str, Any] = {
+        "groups": groups,
+        "splits": splits,
+        "modalities": {
+            t: spec["modality"] for t, spec in recipe["tracks"].items() if t not in UNREAD
+        },
+        "options": config.train,
+        "features": recipe | {"trained_on": known},  # so that nobody tests on them unawares
+        "work": work,
+        "workers": config.runner.workers,
+        "on_epoch": on_epoch,
+    }
+    if dataset.task == "importance":
+        pairs = zip(found.items, found.samples, strict=True)
+        videos = [video for item, sample in pairs if (video := judged(item, sample)) is not None]
+        with one_thread():
+            return fit_importance(videos, **common)
     labels = () if dataset.task == "regression" else dataset.labels
     examples = [
         example_of(
@@ -224,24 +285,8 @@ def _learn(
         )
         for item, sample in zip(found.items, found.samples, strict=True)
     ]
-    recipe = features_recipe(config)
-    known = sorted({d[:16] for d, s in zip(found.digests, splits, strict=True) if s != "test"})
     with one_thread():
-        return fit_model(
-            examples,
-            groups=groups,
-            splits=splits,
-            labels=labels,
-            task=dataset.task,
-            modalities={
-                t: spec["modality"] for t, spec in recipe["tracks"].items() if t not in UNREAD
-            },
-            options=config.train,
-            features=recipe | {"trained_on": known},  # so that nobody tests on them unawares
-            work=work,
-            workers=config.runner.workers,
-            on_epoch=on_epoch,
-        )
+        return fit_model(examples, labels=labels, task=dataset.task, **common)
 
 
 def _described(

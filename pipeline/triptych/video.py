@@ -17,12 +17,12 @@ from triptych.extract.shots import shots_of
 from triptych.extract.specs import Entry
 from triptych.features.collect import Collected, collect
 from triptych.features.store import FeatureStore
-from triptych.fuse.provenance import adopted
+from triptych.fuse.provenance import adopted, gives_labels
 from triptych.fuse.timeline import align
 from triptych.fuse.trained import explained, reads, trained_model
 from triptych.predict.classify import zero_shot
 from triptych.predict.summary import summarize, summary_language
-from triptych.predict.trained import trained
+from triptych.predict.trained import trained, weighed
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary
 from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
 
@@ -141,7 +141,7 @@ def _within(shots: Sequence[Shot], start: float, end: float) -> tuple[Shot, ...]
 
 def _names_in(language: str, config: Config) -> dict[str, str]:
     """Labels -> their names in the language of the summary's text, where there are such."""
-    if config.predict.model:
+    if gives_labels(config.predict.model):
         return {}
     labels = config.predict.labels
     asked, spoken = (_vocabulary(labels, each) for each in (config.predict.language, language))
@@ -154,8 +154,15 @@ def _vocabulary(labels: str, language: str) -> Vocabulary:
 
 def _predict(found: Collected, timeline: Timeline) -> Prediction:
     job = found.job
-    if job.config.predict.model:
+    if gives_labels(job.config.predict.model):
         return _by_model(found, timeline)
+    if job.config.predict.model:
+        return _weighed(found, timeline, _by_words(found, timeline))
+    return _by_words(found, timeline)
+
+
+def _by_words(found: Collected, timeline: Timeline) -> Prediction:
+    job = found.job
     # One language for a whole run, so that predictions.csv can be sorted and joined.
     vocabulary = _vocabulary(job.config.predict.labels, job.config.predict.language)
     clip = job.extractors.get("clip")
@@ -198,3 +205,14 @@ def _by_model(found: Collected, timeline: Timeline) -> Prediction:
             f"no labels: nothing that the model reads ({reads(model)}) is in this file"
         )
     return trained(timeline, explanation, model=model)
+
+
+def _weighed(found: Collected, timeline: Timeline, labels: Prediction) -> Prediction:
+    """Labels, and what a model of importance says of the steps."""
+    model = trained_model(found.job.config.predict.model)
+    explanation = explained(model, timeline, cues=found.cues, thumbnails=found.thumbnails)
+    if not explanation.present.any():
+        found.job.warnings.append(
+            f"chosen without the model: nothing that it reads ({reads(model)}) is in this file"
+        )
+    return weighed(labels, explanation, model=model)

@@ -181,6 +181,7 @@ GOLDEN = {
         "sentences",
         "chapters",
         "keyphrases",
+        "importance",
     ],
     "outputs": ["chapters", "html", "json", "md", "poster", "reel", "storyboard", "vtt"],
     "outputs_keys": ["reel"],

@@ -18,7 +18,7 @@ from triptych.errors import UsageError
 from triptych.extract.registry import chosen
 from triptych.features.recipe import features_recipe
 
-__all__ = ["FOLLOWED", "adopted", "is_model", "model_digest"]
+__all__ = ["FOLLOWED", "adopted", "gives_labels", "is_model", "model_digest"]
 
 #: Settings that follow the model: (section, key).
 FOLLOWED = (
@@ -51,6 +51,17 @@ def model_digest(folder: str | os.PathLike[str]) -> str:
     return whole.hexdigest()
 
 
+def gives_labels(folder: str | os.PathLike[str]) -> bool:
+    """Whether labels are those of the model of a folder; not of one of importance, nor of none."""
+    if not os.fspath(folder):
+        return False
+    try:
+        task = json.loads(_content(_at(folder), "labels.json")).get("task")
+    except (AttributeError, ValueError):  # damaged, which is said where it is read whole
+        return True
+    return bool(task != "importance")
+
+
 def adopted(config: Config, *, given: Collection[tuple[str, str]] = ()) -> Config:
     """The configuration that `predict.model` needs; the same one where there is no model.
 
@@ -64,7 +75,8 @@ def adopted(config: Config, *, given: Collection[tuple[str, str]] = ()) -> Confi
     folder = _at(config.predict.model)
     if not config.predict.model:
         return config
-    if config.predict.labels != Config().predict.labels or ("predict", "labels") in given:
+    asked_for = config.predict.labels != Config().predict.labels or ("predict", "labels") in given
+    if asked_for and gives_labels(folder):
         raise UsageError(
             "labels and a model cannot both be asked for",
             remedy="leave the labels out: a trained model has its own",

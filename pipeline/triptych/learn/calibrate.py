@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from triptych.records import Floats
-from triptych_models.batches import Task
+from triptych_models.batches import LabelTask
 from triptych_models.losses import default_loss, label_loss
 
 __all__ = ["best_thresholds", "modality_weights", "temperature_of"]
@@ -33,7 +33,7 @@ def modality_weights(
     truth: npt.NDArray[Any],
     groups: npt.NDArray[Any],
     *,
-    task: Task,
+    task: LabelTask,
 ) -> dict[str, float]:
     """What the evidence of each modality is worth on videos that were not learned from.
 
@@ -59,7 +59,12 @@ def modality_weights(
 
 
 def _knows(
-    part: Floats, bias: Floats, truth: npt.NDArray[Any], groups: npt.NDArray[Any], *, task: Task
+    part: Floats,
+    bias: Floats,
+    truth: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    *,
+    task: LabelTask,
 ) -> bool:
     """Whether evidence alone makes the truth of most groups likelier, beyond chance."""
     names, place = np.unique(groups, return_inverse=True)
@@ -75,7 +80,7 @@ def _knows(
 
 
 def _fitted(
-    parts: Mapping[str, Floats], bias: Floats, truth: npt.NDArray[Any], *, task: Task
+    parts: Mapping[str, Floats], bias: Floats, truth: npt.NDArray[Any], *, task: LabelTask
 ) -> dict[str, float]:
     """The weights that make the truth likeliest, near 1; a single one stays as it is."""
     if len(parts) < 2:
@@ -107,14 +112,14 @@ def temperature_of(logits: Floats, truth: npt.NDArray[Any]) -> float:
     """
     if not len(logits):
         return 1.0
-    task: Task = "single" if truth.ndim == 1 else "multi"
+    task: LabelTask = "single" if truth.ndim == 1 else "multi"
     losses = np.array([_surprises(logits / t, truth, task=task).mean() for t in _TEMPERATURES])
     far = (np.log(_TEMPERATURES) / _DEVIATION) ** 2 / 2
     return float(_TEMPERATURES[int(np.argmin(losses + far / len(logits)))])
 
 
 def _surprises(
-    logits: Floats, truth: npt.NDArray[Any], *, task: Task
+    logits: Floats, truth: npt.NDArray[Any], *, task: LabelTask
 ) -> npt.NDArray[np.floating[Any]]:
     """Negative log-likelihood of each video's truth (N,), the mean of its labels'."""
     if task == "regression":

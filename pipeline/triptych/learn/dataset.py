@@ -14,11 +14,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from triptych.amounts import counted
 from triptych.errors import UsageError
 from triptych.inputs import Source
+
+if TYPE_CHECKING:
+    from triptych.learn.agreement import Annotation
 
 __all__ = [
     "Dataset",
@@ -29,11 +32,13 @@ __all__ = [
     "empty_classes",
     "group_of",
     "listed",
+    "name_in",
     "read_dataset",
+    "split_in",
     "target_of",
 ]
 
-Task = Literal["single", "multi", "regression"]
+Task = Literal["single", "multi", "regression", "importance"]
 Split = Literal["train", "valid", "test", ""]
 
 _SPLITS: dict[str, Split] = {
@@ -66,6 +71,7 @@ class Item:
     source: Source
     labels: tuple[str, ...] = ()  #: for regression, none
     value: float | None = None  #: for regression
+    people: Annotation | None = None  #: for importance: what they said of its moments
     split: Split = ""  #: "" where nobody said
     group: str = ""  #: videos that must not be parted, "" where nobody said
 
@@ -83,6 +89,8 @@ class Dataset:
         """All labels in a stable order; one name for the value of a regression."""
         if self.task == "regression":
             return ("value",)
+        if self.task == "importance":
+            return ()
         found = {label for item in self.items for label in item.labels}
         counted = all(label.isdecimal() for label in found)
         return tuple(sorted(found, key=lambda t: (int(t), t) if counted else (0, t)))
@@ -98,6 +106,8 @@ def target_of(item: Item, labels: Sequence[str], *, task: Task) -> int | float |
     Raises:
         ValueError: a label that is not among `labels`.
     """
+    if task == "importance":  # is of steps; videos as wholes are all alike
+        return 0.0
     if task == "regression":
         if item.value is None:
             raise ValueError(f"{item.source.path} has no value")
@@ -179,6 +189,14 @@ def check_classes(dataset: Dataset) -> None:
     Raises:
         UsageError: fewer than two classes, or a class with a single video.
     """
+    if dataset.task == "importance":
+        if len(dataset.items) < 2:
+            raise UsageError(
+                "there is only one video that people judged",
+                path=dataset.items[0].source.path,
+                remedy="at least two are needed, one to learn from and one to check with",
+            )
+        return
     if dataset.task == "regression":
         if len({item.value for item in dataset.items}) < 2:
             raise UsageError("all values are the same", remedy="there is nothing to learn")
@@ -212,7 +230,7 @@ def empty_classes(folders: Iterable[Path], dataset: Dataset) -> list[str]:
     full = {_given(s, below=depth) for s in named}
     beside = {folder.parent for folder in full}
     empty = [f.name for f in folders if f.parent in beside and f not in full]
-    return [name for name in dict.fromkeys(empty) if _name(name) not in dataset.labels]
+    return [name for name in dict.fromkeys(empty) if name_in(name) not in dataset.labels]
 
 
 def listed(names: Iterable[str]) -> str:
@@ -239,7 +257,7 @@ def _are_classes_themselves(sources: Sequence[Source]) -> bool:
     found = [s for s in sources if s.expected and s.inside.name]
     flat = all(len(s.inside.parts) == 1 and "label" not in dict(s.extra) for s in found)
     given = {_given(s) for s in found}
-    are_splits = all(_name(folder.name).casefold() in _SPLITS for folder in given)
+    are_splits = all(name_in(folder.name).casefold() in _SPLITS for folder in given)
     return flat and len(given) > 1 and not are_splits
 
 
@@ -247,35 +265,35 @@ def _begins_with_splits(sources: Sequence[Source]) -> bool:
     """Whether the folders just below what was given are all named train, test and so on."""
     deep = [s for s in sources if len(s.inside.parts) > 1]
     deep = [s for s in deep if s.expected] or deep
-    return bool(deep) and all(_name(s.inside.parts[0]).casefold() in _SPLITS for s in deep)
+    return bool(deep) and all(name_in(s.inside.parts[0]).casefold() in _SPLITS for s in deep)
 
 
 def _item(source: Source, depth: int) -> Item:
     extra, folders = dict(source.extra), source.inside.parts[:-1]
-    if depth and folders and _name(folders[0]).casefold() not in _SPLITS:
+    if depth and folders and name_in(folders[0]).casefold() not in _SPLITS:
         folders = ()  # beside train and test, of something that is no media by its name
     split = extra.get("split", folders[0] if depth and folders else "")
     labels = extra["label"].split("|") if "label" in extra else folders[depth : depth + 1]
     return Item(
         source=source,
-        labels=tuple(dict.fromkeys(name for label in labels if (name := _name(label)))),
-        split=_split(split, source),
-        group=_name(extra.get("group", "")),
+        labels=tuple(dict.fromkeys(name for label in labels if (name := name_in(label)))),
+        split=split_in(split, source),
+        group=name_in(extra.get("group", "")),
     )
 
 
-def _name(text: str) -> str:
+def name_in(text: str) -> str:
     """A name as it is compared: composed accents, single blanks.
 
-    >>> _name("  caf\\u0065\\u0301\\u3000 noir ")
+    >>> name_in("  caf\\u0065\\u0301\\u3000 noir ")
     'café noir'
     """
     whole = text.encode("utf-8", "backslashreplace").decode()  # half characters of old systems
     return " ".join(unicodedata.normalize("NFC", whole).split())
 
 
-def _split(text: str, source: Source) -> Split:
-    name = _name(text).casefold()
+def split_in(text: str, source: Source) -> Split:
+    name = name_in(text).casefold()
     if name and name not in _SPLITS:
         raise UsageError(
             f"unknown split {text!r}", path=source.path, remedy=f"known: {', '.join(_SPLITS)}"

@@ -24,14 +24,22 @@ from triptych.learn.calibrate import best_thresholds, modality_weights, temperat
 from triptych.learn.judge import Data, Judge
 from triptych.learn.members import Plan, train_members
 from triptych.learn.splits import Indices, grouped_folds
-from triptych_models.batches import Example, Task
+from triptych_models.batches import Example, LabelTask
 from triptych_models.checkpoint import TrainedModel
 from triptych_models.inference import parts_all
 from triptych_models.losses import FITTING
 from triptych_models.metrics import expected_calibration_error
 from triptych_models.train import Recipe
 
-__all__ = ["Fitted", "fit_model", "recipe_for"]
+__all__ = [
+    "Fitted",
+    "best_epoch",
+    "exchange_of",
+    "fit_model",
+    "recipe_for",
+    "split_of",
+    "tracks_of",
+]
 
 _MANY = 500  # videos: from here on modalities exchange what they know (docs/decisions.md)
 _LEAST_UPDATES = 128  # of the weights: a dozen videos need many epochs
@@ -79,7 +87,7 @@ def fit_model(
     groups: Sequence[Any],
     splits: Sequence[str],
     labels: Sequence[str],
-    task: Task,
+    task: LabelTask,
     modalities: Mapping[str, str],
     options: TrainConfig,
     name: str = "model",
@@ -115,7 +123,7 @@ def fit_model(
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
     data = _data(examples, groups, labels, task, modalities)
-    train, test, folds = _split(data, splits, options)
+    train, test, folds = split_of(data.truth, data.groups, splits, options)
     offset, scale = _units(data, train)
     learned = len(folds[0][0])
     plan = Plan(
@@ -153,7 +161,7 @@ def fit_model(
         "features": data.tracks,
         "model": {"type": model.model_type, "parameters": model.parameters, "members": len(folds)},
         "training": {
-            "epochs": [_best_epoch(rows) for rows in histories],
+            "epochs": [best_epoch(rows) for rows in histories],
             "seconds": round(time.monotonic() - began, 3),
             "recipe": asdict(plan.recipe),
             "seed": options.seed,
@@ -174,9 +182,24 @@ def _data(
     examples: Sequence[Example],
     groups: Sequence[Any],
     labels: Sequence[str],
-    task: Task,
+    task: LabelTask,
     modalities: Mapping[str, str],
 ) -> Data:
+    kind = np.int64 if task == "single" else np.float32
+    return Data(
+        examples=tuple(examples),
+        truth=np.array([e.target for e in examples], kind),
+        groups=np.asarray(groups),
+        labels=tuple(labels),
+        task=task,
+        tracks=tracks_of(examples, modalities),
+    )
+
+
+def tracks_of(
+    examples: Sequence[Example], modalities: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Tracks that any example has: name -> `modality`, `dim`."""
     tracks: dict[str, dict[str, Any]] = {}
     for track, modality in modalities.items():
         widths = {
@@ -186,19 +209,14 @@ def _data(
             raise UsageError(f"{track} has rows of {sorted(widths)} numbers")
         if widths:
             tracks[track] = {"modality": modality, "dim": widths.pop()}
-    kind = np.int64 if task == "single" else np.float32
-    return Data(
-        examples=tuple(examples),
-        truth=np.array([e.target for e in examples], kind),
-        groups=np.asarray(groups),
-        labels=tuple(labels),
-        task=task,
-        tracks=tracks,
-    )
+    return tracks
 
 
-def _split(
-    data: Data, splits: Sequence[str], options: TrainConfig
+def split_of(
+    truth: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    splits: Sequence[str],
+    options: TrainConfig,
 ) -> tuple[Indices, Indices, list[tuple[Indices, Indices]]]:
     """Videos to learn from, videos to test on, and (learn, check) of each member."""
     names = np.asarray(splits)
@@ -209,9 +227,7 @@ def _split(
             raise UsageError("no videos to learn from", remedy="put some in the split train")
         return np.concatenate([rest, valid]), test, [(rest, valid)]
     wanted = options.folds or (4 if len(rest) >= _MANY else 5)
-    found = grouped_folds(
-        data.truth[rest], data.groups[rest], folds=max(2, wanted), seed=options.seed
-    )
+    found = grouped_folds(truth[rest], groups[rest], folds=max(2, wanted), seed=options.seed)
     folds = [(rest[learn], rest[check]) for learn, check in found]
     return rest, test, folds[:wanted]
 
@@ -230,7 +246,7 @@ def _units(data: Data, train: Indices) -> tuple[float, float]:
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def _best_epoch(rows: Sequence[Mapping[str, Any]]) -> int:
+def best_epoch(rows: Sequence[Mapping[str, Any]]) -> int:
     """The one whose weights a member has: the last where nothing was checked."""
     return int(min(rows, key=lambda r: r.get("valid_loss", -r["epoch"]))["epoch"])
 
@@ -281,7 +297,7 @@ def _calibrate(
     }
 
 
-def _probabilities(logits: npt.NDArray[np.float32], task: Task) -> npt.NDArray[np.float32]:
+def _probabilities(logits: npt.NDArray[np.float32], task: LabelTask) -> npt.NDArray[np.float32]:
     values = torch.from_numpy(logits)
     return (values.softmax(1) if task == "single" else values.sigmoid()).numpy()
 

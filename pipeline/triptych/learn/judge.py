@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from triptych.fuse.trained import scored
 from triptych.learn.splits import Indices
-from triptych_models.batches import Example, Task
+from triptych_models.batches import Example, LabelTask
 from triptych_models.checkpoint import TrainedModel
 from triptych_models.inference import forward_all
 from triptych_models.metrics import evaluate
@@ -29,7 +29,7 @@ class Data:
     truth: npt.NDArray[Any]
     groups: npt.NDArray[Any]
     labels: tuple[str, ...]
-    task: Task
+    task: LabelTask
     tracks: dict[str, dict[str, Any]]
 
     @property

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from triptych.predict.views import Spans, View
 from triptych.records import Cue, Floats, Timeline, Times
 
-__all__ = ["WEIGHTS", "parts_of"]
+__all__ = ["JUDGED", "WEIGHTS", "parts_of"]
 
 #: Part -> what it is worth at most, beside 1 for standing for all of the film.
 WEIGHTS: Mapping[str, float] = {
@@ -21,6 +21,8 @@ WEIGHTS: Mapping[str, float] = {
     "moving": 0.15,
     "important": 0.25,  # no more than words: a label is one thing that a video is about
 }
+#: What importance is worth that was learned from people's scores: it is what summaries are for.
+JUDGED = 2.0
 _QUIET_DB, _LOUD_DB = -60.0, -15.0
 _FASTEST = 2.0  # of the motion track's speed_p90: log(1 + 10 v) of 0.64 short sides a second
 _AROUND_S = 20.0  # before and after a piece: what it is compared with to be news
@@ -33,6 +35,7 @@ def parts_of(
     views: Sequence[View],
     cues: Sequence[Cue],
     importance: Floats | None,
+    judged: bool = False,
 ) -> dict[str, Floats]:
     """Part -> (N,), how much of it each span has, times its weight.
 
@@ -42,6 +45,7 @@ def parts_of(
         views: of the spans.
         cues: in time order.
         importance: of each step to a trained model, 0..1.
+        judged: it was learned from people's scores.
     """
     shares: dict[str, Floats | None] = {
         "novel": _novelty(spans, views),
@@ -50,8 +54,9 @@ def parts_of(
         "moving": _moving(timeline, spans),
         "important": None if importance is None else _means(timeline, spans, importance),
     }
+    weights = {**WEIGHTS, "important": JUDGED} if judged else WEIGHTS
     return {
-        name: np.asarray(WEIGHTS[name] * np.clip(share, 0.0, 1.0), np.float32)
+        name: np.asarray(weights[name] * np.clip(share, 0.0, 1.0), np.float32)
         for name, share in shares.items()
         if share is not None
     }

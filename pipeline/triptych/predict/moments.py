@@ -17,7 +17,7 @@ from triptych.predict.select import select
 from triptych.predict.views import View, alike, pooled
 from triptych.records import Cue, Floats, Shot, Timeline
 
-__all__ = ["Moment", "choose"]
+__all__ = ["Moment", "choose", "ranked"]
 
 _PIECE_S = 3.0  # long enough to understand
 _PIECES = 1200  # of a long film: then they are longer
@@ -66,6 +66,7 @@ def choose(
     most: int | None,
     shortest_s: float,
     longest_s: float,
+    judged: bool = False,
 ) -> list[Moment]:
     """Key moments in time order.
 
@@ -79,6 +80,7 @@ def choose(
         most: how many, each of another shot; None: as many as fit.
         shortest_s: of a moment, where shots are not shorter.
         longest_s: of a moment.
+        judged: importance was learned from people's scores.
     """
     if not len(timeline) or budget_s <= 0:
         return []
@@ -101,7 +103,8 @@ def choose(
     )
     cut = [pieces(span, target_s=target_s, speech=speech) for span in whole]
     owner = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
-    found = _described(timeline, views, [p for c in cut for p in c], owner, cues, importance)
+    every = [p for c in cut for p in c]
+    found = _described(timeline, views, every, owner, cues, importance, judged=judged)
     if most is not None:
         shown = alike(pooled(timeline, views, whole), len(whole))
         picked = _each_once(found, shown, most, shortest_s)
@@ -115,6 +118,29 @@ def choose(
     return _scored(found, picked, spans)
 
 
+def ranked(
+    timeline: Timeline,
+    views: Sequence[View],
+    *,
+    shots: Sequence[Shot],
+    cues: Sequence[Cue],
+    importance: Floats | None,
+) -> list[tuple[Span, float]]:
+    """Pieces of a film and how much speaks for each, whatever else is chosen; as in `choose`."""
+    if not len(timeline):
+        return []
+    speech = Speech(cues, longest_s=_PIECE_S)
+    begin, end = float(timeline.start_s[0]), float(timeline.end_s[-1])
+    usual_s = max(_PIECE_S, (end - begin) / _PIECES)
+    whole = stretches(begin, end, shots=shots, speech=speech, shortest_s=0.0)
+    cut = [pieces(span, target_s=usual_s, speech=speech) for span in whole]
+    owner = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
+    found = _described(timeline, views, [p for c in cut for p in c], owner, cues, importance)
+    weights = found.lengths / max(float(found.lengths.sum()), 1e-9)
+    scores = found.like @ weights + found.quality - 1
+    return [(span, float(score)) for span, score in zip(found.spans, scores, strict=True)]
+
+
 def _described(
     timeline: Timeline,
     views: Sequence[View],
@@ -122,10 +148,12 @@ def _described(
     owner: npt.NDArray[np.intp],
     cues: Sequence[Cue],
     importance: Floats | None,
+    *,
+    judged: bool = False,
 ) -> _Pieces:
     """What is known of the pieces; of a very long film, of the best of each few neighbours."""
     each = pooled(timeline, views, spans)
-    parts = parts_of(timeline, spans, views=each, cues=cues, importance=importance)
+    parts = parts_of(timeline, spans, views=each, cues=cues, importance=importance, judged=judged)
     if len(spans) > _MOST:
         worth = sum(parts.values(), np.zeros(len(spans), np.float32)).round(4)
         groups = np.array_split(np.arange(len(spans)), _MOST)

@@ -76,6 +76,7 @@ def summarize(
         shots=shots,
         cues=cues,
         importance=prediction.importance,
+        judged=prediction.judged,
         budget_s=math.inf if kind == "shots" else budget_s,
         most=int(value) if kind == "shots" else None,
         shortest_s=shortest_s,
@@ -126,6 +127,8 @@ def summarize(
             names=names or {},
         ),
         keyphrases=phrases,
+        important_to=prediction.important_to,
+        judged=prediction.judged,
     )
 
 
@@ -139,7 +142,9 @@ def _method(prediction: Prediction, segments: Sequence[Segment]) -> str:
     parts = ", ".join(n for n in ("representative", *WEIGHTS) if n in told and n != "important")
     if prediction.importance is None:
         return f"training-free: {parts or 'nothing to choose by'}"
-    return ", ".join(p for p in (parts, f"important to {prediction.method}") if p)
+    learned = ", learned from people's scores" if prediction.judged else ""
+    told_by = f"important to {prediction.important_to or prediction.method}{learned}"
+    return ", ".join(p for p in (parts, told_by) if p)
 
 
 def summary_language(cues: Sequence[Cue]) -> str:

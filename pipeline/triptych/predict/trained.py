@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from triptych.records import Floats, LabelScore, Prediction, ScoreKind, Timeline
 if TYPE_CHECKING:
     from triptych_models.checkpoint import Explanation, TrainedModel
 
-__all__ = ["PRIOR", "VALUE", "trained"]
+__all__ = ["PRIOR", "VALUE", "trained", "weighed"]
 
 VALUE = "value"  #: the one label of a regression
 _EVEN = 0.5  # threshold where training found none
@@ -57,7 +58,16 @@ def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel
         step_present=np.asarray(explanation.present, bool),
         kind=_KINDS[model.task],
         importance=np.asarray(explanation.importance, np.float32),
+        important_to=model.name,
     )
+
+
+def weighed(prediction: Prediction, explanation: Explanation, *, model: TrainedModel) -> Prediction:
+    """Labels that were found without training, and what a model of importance says of the steps."""
+    if not explanation.present.any():
+        return prediction
+    importance = np.asarray(explanation.importance, np.float32)
+    return replace(prediction, importance=importance, important_to=model.name, judged=True)
 
 
 def _by_modality(explanation: Explanation) -> dict[str, Floats]:

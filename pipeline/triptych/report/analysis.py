@@ -206,6 +206,12 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
             {"start_s": c.start_s, "end_s": c.end_s, "title": c.title} for c in summary.chapters
         ],
         "keyphrases": list(summary.keyphrases),
+        "importance": None
+        if not summary.important_to
+        else {
+            "model": summary.important_to,
+            "learned_from": "people" if summary.judged else "labels",
+        },
     }
 
 

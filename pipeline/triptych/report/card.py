@@ -50,6 +50,7 @@ _HUB = {
 def card_values(metrics: Metrics, name: str) -> dict[str, Any]:
     """What the templates `model.md.j2` and `model.html.j2` show of a model called `name`."""
     best, measured = head(metrics), splits(metrics)
+    importance = metrics.get("task") == "importance"
     model = shlex.quote(name) if "`" not in name else "MODEL"
     return {
         "title": name,
@@ -59,7 +60,7 @@ def card_values(metrics: Metrics, name: str) -> dict[str, Any]:
         "warnings": [one_line(str(warning)) for warning in metrics.get("warnings") or ()],
         "usage": [
             f"triptych run VIDEOS --model {model} -o OUT",
-            f"triptych evaluate {model} DATASET",
+            f"triptych evaluate {model} {'ANNOTATIONS' if importance else 'DATASET'}",
         ],
         "task": str(metrics.get("task") or "single"),
         "split": best.name if best else "",

@@ -55,6 +55,10 @@ _TITLES = {
     "mae": "mean absolute error",
     "rmse": "root mean square error",
     "pearson": "correlation",
+    "spearman": "rank correlation (Spearman)",
+    "kendall": "rank correlation (Kendall)",
+    "f_score": "F-score, mean over people",
+    "f_score_max": "F-score, best person",
     "r2": "R²",
 }
 #: What a task is judged by, in order; the first that was measured counts most.
@@ -62,6 +66,7 @@ MAIN = {
     "single": ("accuracy", "balanced_accuracy", "macro_f1"),
     "multi": ("macro_f1", "mAP", "micro_f1", "exact_match"),
     "regression": ("mae", "rmse", "pearson", "r2"),
+    "importance": ("spearman", "kendall", "f_score", "f_score_max"),
 }
 _ORDER = ("test", "validation", "train")
 

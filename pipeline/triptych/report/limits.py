@@ -43,6 +43,7 @@ def lede(metrics: Metrics) -> str:
     does = {
         "multi": f"Gives a video any of {count} labels.",
         "regression": "Estimates one number for a video.",
+        "importance": "Says how important each moment of a video is.",
     }.get(str(task), f"Tells {count} labels apart.")
     best = head(metrics)
     if best is None or best.main is None:
@@ -91,6 +92,11 @@ def _some(names: Sequence[str]) -> str:
 
 def _scope(metrics: Metrics) -> str:
     count, task = len(labels_of(metrics)) or "its", metrics.get("task")
+    if task == "importance":
+        return (
+            "It ranks the moments of one video; how important one video is beside another it does"
+            " not know. People disagree about what matters, and it learned from a few of them."
+        )
     if task == "regression":
         return "It gives a number for any video and does not say how sure it is."
     if task == "multi":
@@ -223,7 +229,7 @@ def _confidence(metrics: Metrics) -> Iterator[str]:
     before, off = (
         number(part(metrics, "calibration").get(key)) for key in ("ece_before", "ece_after")
     )
-    if metrics.get("task") == "regression":
+    if metrics.get("task") in ("regression", "importance"):
         return
     if off is None:
         yield "Whether its confidence can be trusted was not checked."

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from triptych.records import Analysis
 from triptych.report.text import clock, duration_text, one_line, score_text
-from triptych.report.words import Words, parts_text, words_for
+from triptych.report.words import Words, chosen_text, parts_text, words_for
 
 __all__ = ["escape", "summary_text"]
 
@@ -103,7 +103,12 @@ def _moments(analysis: Analysis, words: Words) -> list[str]:
         texts = (segment.label, segment.words, parts_text(segment.parts, words))
         said = [escape(text) for text in texts if text.strip()]
         items.append(" · ".join([f"**{times}**", *said]))
-    return _bullets(words.key_moments, items)
+    if not items:
+        return []
+    return [
+        *_bullets(words.key_moments, items),
+        f"*{escape(chosen_text(analysis.summary, words))}*",
+    ]
 
 
 def _transcript(analysis: Analysis, words: Words) -> list[str]:

@@ -17,7 +17,7 @@ from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
 from triptych.report.templating import json_script, render
 from triptych.report.text import clean, clock, duration_text, href, one_line, score_text
-from triptych.report.words import Words, parts_text, words_for
+from triptych.report.words import Words, chosen_text, parts_text, words_for
 
 __all__ = ["link_to_original", "page_html"]
 
@@ -70,6 +70,7 @@ def page_html(
         reel=reel,
         cues=_cues(analysis),
         moments=moments,
+        chosen=one_line(chosen_text(analysis.summary, ui)),
         sentences=_sentences(analysis),
         chapters=_chapters(analysis),
         poster=_poster(analysis),

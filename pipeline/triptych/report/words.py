@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Words", "parts_text", "words_for"]
+from triptych.records import Summary
+
+__all__ = ["Words", "chosen_text", "parts_text", "words_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,9 @@ class Words:
     part_moving: str = "moving"
     part_important: str = "important to the model"
     part_redundant: str = "seen before"
+    chosen_freely: str = "chosen without training"
+    chosen_by_labels: str = "chosen with the importance that {} gives to moments for its labels"
+    chosen_by_people: str = "chosen with importance that {} learned from people's scores"
     transcript: str = "Transcript"
     warnings: str = "Warnings"
     details: str = "Details"
@@ -105,6 +110,9 @@ _CHINESE = Words(
     part_moving="有动作",
     part_important="模型看重",
     part_redundant="前面已有",
+    chosen_freely="未经训练选出",
+    chosen_by_labels="选取时参考了 {} 为其标签赋予各时刻的重要性",
+    chosen_by_people="选取时参考了 {} 从人的评分中学到的重要性",
     transcript="字幕文本",
     warnings="注意事项",
     details="详细信息",
@@ -167,6 +175,14 @@ def parts_text(parts: Mapping[str, float], words: Words) -> str:
     shown = sorted(parts.items(), key=lambda part: -abs(part[1]))
     names = ((getattr(words, f"part_{name}", name), value) for name, value in shown)
     return ", ".join(f"{name} {value:+.2f}" for name, value in names if abs(value) >= 0.005)
+
+
+def chosen_text(summary: Summary, words: Words) -> str:
+    """What key moments were chosen by, and where importance of moments was learned."""
+    if not summary.important_to:
+        return words.chosen_freely
+    said = words.chosen_by_people if summary.judged else words.chosen_by_labels
+    return said.format(summary.important_to)
 
 
 def words_for(language: str) -> Words:
