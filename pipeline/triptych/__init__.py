@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from triptych.errors import TriptychError
     from triptych.evaluator import evaluate
     from triptych.features import FeatureStore
+    from triptych.people import evaluate_summaries
     from triptych.records import Analysis
     from triptych.runner import run
     from triptych.trainer import train
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "analyze",
     "evaluate",
+    "evaluate_summaries",
     "load_config",
     "open_media",
     "run",
@@ -50,6 +52,7 @@ _HOMES = {
     "TriptychError": "triptych.errors",
     "analyze": "triptych.video",
     "evaluate": "triptych.evaluator",
+    "evaluate_summaries": "triptych.people",
     "load_config": "triptych.config",
     "open_media": "triptych.decode",
     "run": "triptych.runner",

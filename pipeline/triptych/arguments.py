@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from triptych import __version__
+from triptych.actions import Compared, Measured
 from triptych.config import FORMATS, USUAL_FORMATS
 from triptych.unpack.grammar import add_options
 
@@ -27,6 +27,8 @@ gets a second attempt in the same run.
 
 # As in triptych.share, which takes numpy to ask.
 _LAYOUTS = ("parquet", "npz", "vsumm", "mmsa", "webdataset")
+
+_EVALUATED = ("labels", "summary")
 
 # As in triptych_models.baselines, which takes torch to ask.
 _MODEL_TYPES = (
@@ -241,7 +243,9 @@ def _add_train(commands: Any) -> None:
         train,
         metavar="DATASET",
         also="and label (several with | between them), optionally start, end, split, group; "
-        "in folders, the folder's name is the label",
+        "in folders, the folder's name is the label; for --task importance annotations of "
+        "moments (.csv, .json, .jsonl, .h5) beside the videos, or a manifest with path and "
+        "importance",
     )
     train.add_argument(
         "-o", "--out", type=_named, required=True, metavar="MODEL", help="folder for the model"
@@ -251,9 +255,9 @@ def _add_train(commands: Any) -> None:
     )
     train.add_argument(
         "--task",
-        choices=("auto", "single", "multi", "regression", "features"),
-        help="one label a video, several, or a number (auto); features: no labels, but an "
-        "extractor for --extract autoencoder=MODEL",
+        choices=("auto", "single", "multi", "regression", "importance", "features"),
+        help="one label a video, several, a number, or how important its moments are (auto); "
+        "features: no labels, but an extractor for --extract autoencoder=MODEL",
     )
     train.add_argument(
         "--folds",
@@ -292,17 +296,28 @@ def _add_train(commands: Any) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    evaluate = _command(commands, "evaluate", what="measure a model on videos that have labels")
-    evaluate.add_argument("model", metavar="MODEL", help="folder of a trained model")
+    evaluate = _command(
+        commands, "evaluate", what="measure a model, or summaries, on videos of which more is known"
+    )
+    evaluate.add_argument(
+        "model", metavar="MODEL", help="folder of a trained model; may be left out for summaries"
+    )
     _add_inputs(
         evaluate,
         metavar="DATASET",
-        also="and label; of videos with splits, those of the test split are used",
+        also="and label; of videos with splits, those of the test split are used. For summaries "
+        "annotations as of train --task importance",
+    )
+    evaluate.add_argument(
+        "--task",
+        choices=_EVALUATED,
+        action=Measured,
+        help="what is measured: labels, or summaries against people's (by the model)",
     )
     evaluate.add_argument(
         "--compare",
         nargs="+",
-        action=_Compared,
+        action=Compared,
         default=[],
         metavar="MODEL2",
         help="other models to measure on the same videos; DATASET may follow them",
@@ -368,30 +383,6 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return added
-
-
-class _Compared(argparse.Action):
-    """Other models; what follows the last of them, where no DATASET came before, is the data."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        from triptych.fuse.provenance import is_model
-
-        given = list(values or ())
-        models = len(given)
-        if not namespace.inputs:
-            # The first one is meant as a model, whatever it is.
-            models = max([1, *(i for i, name in enumerate(given, 1) if is_model(name))])
-            namespace.inputs = given[models:] or None
-            for action in parser._actions:
-                if action.dest == "inputs" and namespace.inputs:
-                    action.required = False
-        namespace.compare = [*namespace.compare, *given[:models]]
 
 
 def _add_inputs(command: argparse.ArgumentParser, *, metavar: str, also: str) -> None:

@@ -196,19 +196,22 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from triptych import closing, evaluator, runner
+    from triptych import closing, evaluator, people, runner
+    from triptych.fuse.provenance import gives_labels, is_model
 
     config, _ = _configured(arguments)
+    model, inputs = arguments.model, arguments.inputs or []
+    mute = is_model(model) and not gives_labels(model)  # of importance: it has no labels
+    of_summaries = arguments.task == "summary" or (arguments.task is None and mute)
+    if of_summaries and not is_model(model):
+        model, inputs = None, [model, *inputs]
     with _listening(arguments) as listener:
-        result = evaluator.evaluate(
-            arguments.model,
-            arguments.inputs,
-            config=config,
-            listener=listener,
-            compare=arguments.compare,
-        )
+        measure = people.evaluate_summaries if of_summaries else evaluator.evaluate
+        result = measure(model, inputs, config=config, listener=listener, compare=arguments.compare)
     if arguments.json:
         _print_json(result)
+    elif not arguments.quiet and of_summaries:
+        closing.print_agreement(result, sys.stdout)
     elif not arguments.quiet:
         closing.print_evaluation(result, sys.stdout)
     return runner.exit_code(result)

@@ -9,6 +9,7 @@ from triptych.amounts import counted, sized
 from triptych.console import NO_LABELS, Row, describe, labels_or_why, shown
 
 __all__ = [
+    "print_agreement",
     "print_closing",
     "print_decode_plan",
     "print_evaluation",
@@ -189,6 +190,25 @@ def print_evaluation(result: dict[str, Any], stream: TextIO) -> None:
     _outcome(result, stream)
 
 
+def print_agreement(result: dict[str, Any], stream: TextIO) -> None:
+    """How far summaries agree with people's, beside others of the same length."""
+    which = " of the test split" if result["split"] == "test" else ""
+    on = counted(result["measured"], "video")
+    print(shown(f"summaries ({result['name']}) on {on}{which} that people judged"), file=stream)
+    if result["measured"]:
+        columns = [(one["name"], one) for one in (result, *result["compare"])]
+        columns += list(result["baselines"].items())
+        columns.append(("people", {"metrics": result["people"], "intervals": {}}))
+        _figures(columns, stream)
+        for one in (result, *result["compare"]):
+            for rival, measured in one["difference"].items():
+                for name in ("kendall", "f_score"):
+                    if (found := measured.get(name, {})).get("difference") is not None:
+                        told = _apart(name, one["name"], rival, found)
+                        print(shown(told), file=stream)
+    _outcome(result, stream)
+
+
 def _measured_on(result: dict[str, Any], part: str, which: str) -> str:
     """How many videos figures are of, and whether a model knew them."""
     if not (result["used"] and result["seen"]):
@@ -255,7 +275,11 @@ def _mistakes(labels: list[str], found: dict[str, Any]) -> list[str]:
 
 
 def _difference(mine: str, other: str, found: dict[str, Any]) -> str:
-    text = f"accuracy of {mine} less that of {other}: {found['difference']:+.3f}"
+    return _apart("accuracy", mine, other, found)
+
+
+def _apart(metric: str, mine: str, other: str, found: dict[str, Any]) -> str:
+    text = f"{metric} of {mine} less that of {other}: {found['difference']:+.3f}"
     if (interval := found["interval"]) is None:
         return text
     clear = interval[0] > 0 or interval[1] < 0

@@ -41,7 +41,7 @@ def test_the_flags_that_scripts_rest_on() -> None:
             *COMMON, "--asr", "--epochs", "--extract", "--folds", "--fps", "--lang", "--loss", "--model-type",
             "--ocr", "--optimizer", "--out", "--preset", "--seed", "--task", "--test-share", "-o",
         },
-        "evaluate": {*COMMON, "--compare"},
+        "evaluate": {*COMMON, "--compare", "--task"},
         "decode": {
             *COMMON, "--end", "--frames", "--no-spectrogram", "--out", "--overwrite", "--plan",
             "--precision", "--sample", "--short-side", "--sound", "--start", "--tolerance", "-o",
