@@ -175,6 +175,11 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
         help='length of the summary: "15%%" (at least 3 s), "30s" or "8shots"',
     )
     run.add_argument(
+        "--llm",
+        metavar="PATH|ID",
+        help="local language model that rewrites the summary, a source for each sentence (none)",
+    )
+    run.add_argument(
         "--asr",
         choices=("auto", "always", "never"),
         help="recognise speech: auto where a video has no subtitles (auto)",

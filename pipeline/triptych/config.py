@@ -88,6 +88,7 @@ class PredictConfig:
     summary: str = "15%"  #: share of the duration ("15%"), seconds ("30s") or clips ("8shots")
     shortest_clip_s: float = 1.0  #: of the summary; less is a flicker
     longest_clip_s: float = 10.0  #: of the summary; speech that lasts longer may be cut into
+    llm: str = ""  #: a local language model that rewrites the summary: its folder, or an id
     language: str = ""  #: of labels and texts: "en", "zh"; empty: texts follow the cues
 
 

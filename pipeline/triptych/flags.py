@@ -14,6 +14,7 @@ SETTINGS = {
         "ocr": ("extract", "ocr"),
         "labels": ("predict", "labels"),
         "model": ("predict", "model"),
+        "llm": ("predict", "llm"),
         "summary": ("predict", "summary"),
         "lang": ("predict", "language"),
         "format": ("report", "formats"),

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from triptych.retold import Retold
 from triptych.spec import Modality, Spec
 
 __all__ = [
@@ -341,6 +342,7 @@ class Summary:
     sentences: tuple[Cue, ...]  #: the cues that the text quotes, so that nothing is invented
     important_to: str = ""  #: model whose importance of steps was weighed, else empty
     judged: bool = False  #: that model learned it from people's scores, not beside labels
+    retold: Retold | None = None  #: in the words of a language model
     chapters: tuple[Chapter, ...] = ()  #: in time order, from the timeline's start to its end
     keyphrases: tuple[str, ...] = ()  #: what was said that stands out, best first
 

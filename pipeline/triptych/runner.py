@@ -25,6 +25,7 @@ from triptych.extract.registry import chosen
 from triptych.features.index import DigestIndex
 from triptych.features.jobs import Job, in_use
 from triptych.features.layout import default_root
+from triptych.fuse.language import llm_folder
 from triptych.fuse.provenance import adopted, gives_labels
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, seen_again
@@ -96,6 +97,8 @@ def run_folder(
     check_caller()
     config = adopted(config)
     chosen(config.extract)  # a wrong name or a model that is nowhere ends it here
+    if config.predict.llm:
+        llm_folder(config.predict.llm)
     check_sources(sources, out)
     _check_writable(out)
     with (

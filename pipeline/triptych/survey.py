@@ -20,6 +20,7 @@ from triptych.extract.registry import chosen
 from triptych.extract.specs import ASR_VERSION, OCR_VERSION
 from triptych.features.index import DigestIndex
 from triptych.features.keys import digest_of, file_digest
+from triptych.fuse.language import llm_digest
 from triptych.fuse.provenance import model_digest
 from triptych.inputs import Source
 from triptych.journal import Journal, Row, given_up, seen_again
@@ -72,6 +73,11 @@ class Survey:
     def _extractors(self) -> list[Any]:
         entries = [entry for entry in chosen(self.config.extract) if not entry.missing()]
         return [[spec.recipe() for spec in entry.specs] for entry in entries]
+
+    @functools.cached_property
+    def _llm_digest(self) -> list[list[Any]]:
+        llm = self.config.predict.llm
+        return llm_digest(llm) if llm else []
 
     def row_of(self, source: Source) -> Row:
         """The row of a source; `state` is empty when it is to be worked on."""
@@ -134,6 +140,7 @@ class Survey:
                 "config": config.recipe(),
                 "labels": _labels_content(config.predict.labels),
                 "model": self._model_digest,
+                "llm": self._llm_digest,
                 "extractors": self._extractors,
                 "asr": _has("faster_whisper") and ASR_VERSION,
                 "ocr": config.extract.ocr != "never" and _has("rapidocr") and OCR_VERSION,

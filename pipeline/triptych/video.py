@@ -5,11 +5,13 @@ Whatever the store holds is not made again; if it holds everything, the file is 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from triptych.amounts import counted
 from triptych.config import Config
 from triptych.events import stage
 from triptych.extract.registry import chosen
@@ -21,10 +23,12 @@ from triptych.fuse.provenance import adopted, gives_labels
 from triptych.fuse.timeline import align
 from triptych.fuse.trained import explained, reads, trained_model
 from triptych.predict.classify import zero_shot
+from triptych.predict.retell import grounds_of, retell
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.trained import trained, weighed
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary
 from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
+from triptych.retold import Retold
 
 __all__ = ["analyze"]
 
@@ -89,6 +93,15 @@ def analyze(
             shortest_s=config.predict.shortest_clip_s,
             longest_s=config.predict.longest_clip_s,
         )
+    retold = None
+    if config.predict.llm:
+        with stage("retell", path, found.watch):
+            retold = retell(
+                config.predict.llm,
+                grounds_of(cues, sentences=summary.sentences, segments=summary.segments),
+                origin_s=found.info.start_s,
+                chinese=text_language.startswith("zh"),
+            )
     return Analysis(
         info=found.info,
         digest=found.digest,
@@ -98,14 +111,21 @@ def analyze(
         thumbnails=found.thumbnails,
         timeline=timeline,
         prediction=prediction,
-        summary=summary,
-        warnings=(*found.warnings, *_unlabelled(prediction, tracks)),
+        summary=dataclasses.replace(summary, retold=retold),
+        warnings=(*found.warnings, *_unlabelled(prediction, tracks), *_unfounded(retold)),
         partial=found.partial,
         frames_decoded=found.job.frames_decoded,
         seconds=dict(found.watch),
         cached=tuple(found.job.cached),
         entries=dict(found.job.entries),
     )
+
+
+def _unfounded(retold: Retold | None) -> tuple[str, ...]:
+    if retold is None or retold.claims:
+        return ()
+    dropped = counted(retold.dropped, "sentence")
+    return (f"nothing that {retold.model} wrote names its sources: {dropped} left out",)
 
 
 def _step_s(config: Config) -> float:

@@ -24,7 +24,8 @@ COMMON = {
     "--workers",
 }  # fmt: skip
 ANSWERS = {
-    *COMMON, "--asr", "--extract", "--format", "--fps", "--labels", "--lang", "--max-failures", "--metrics",
+    *COMMON, "--asr", "--extract", "--format", "--fps", "--labels", "--lang", "--llm", "--max-failures",
+    "--metrics",
     "--model", "--ocr", "--out", "--preset", "--summary", "-o",
 }  # fmt: skip
 

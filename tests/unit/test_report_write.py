@@ -181,6 +181,7 @@ GOLDEN = {
         "sentences",
         "chapters",
         "keyphrases",
+        "generated",
         "importance",
     ],
     "outputs": ["chapters", "html", "json", "md", "poster", "reel", "storyboard", "vtt"],

@@ -10,7 +10,7 @@ import numpy as np
 from triptych.predict.words import keyphrases, phrases_of
 from triptych.records import Chapter, Cue, Prediction, Segment, Timeline
 
-__all__ = ["label_between", "narrated", "titled"]
+__all__ = ["clock", "label_between", "narrated", "titled"]
 
 _LEAST = 0.05  # of a share; labels below it say nothing of the film
 _BESIDE = 0.5  # of the best one's share, to be named beside it
@@ -30,20 +30,20 @@ def narrated(
 ) -> str:
     """Facts that were measured, then quotes with their times. Nothing is made up."""
     labels = _best(prediction, names, chinese=chinese)
-    moments = [_clock(s.start_s - origin_s) for s in segments]
-    length = _clock(duration_s, tenths=duration_s < _TENTHS_S)
+    moments = [clock(s.start_s - origin_s) for s in segments]
+    length = clock(duration_s, tenths=duration_s < _TENTHS_S)
     if chinese:
         parts = [f"时长 {length}。"]
         parts += [f"{labels}。"] if labels else []
         parts += [f"关键时刻：{'、'.join(moments)}。"] if moments else []
         parts += [f"关键词：{'、'.join(keyphrases)}。"] if keyphrases else []
-        quotes = "；".join(f"{_clock(c.start_s - origin_s)}“{c.text}”" for c in sentences)
+        quotes = "；".join(f"{clock(c.start_s - origin_s)}“{c.text}”" for c in sentences)
         return "".join([*parts, f"片中说道：{quotes}" if quotes else ""])
     parts = [f"{length} long."]
     parts += [f"{labels}."] if labels else []
     parts += [f"Key moments at {', '.join(moments)}."] if moments else []
     parts += [f"Key phrases: {', '.join(keyphrases)}."] if keyphrases else []
-    quotes = "; ".join(f"{_clock(c.start_s - origin_s)} “{c.text}”" for c in sentences)
+    quotes = "; ".join(f"{clock(c.start_s - origin_s)} “{c.text}”" for c in sentences)
     return " ".join([*parts, *([f"Said there: {quotes}"] if quotes else [])])
 
 
@@ -119,7 +119,7 @@ def _best(prediction: Prediction, names: Mapping[str, str], *, chinese: bool) ->
     return f"{'Most likely' if trained else 'Closest to'}: {', '.join(labels)}"
 
 
-def _clock(seconds: float, *, tenths: bool = False) -> str:
+def clock(seconds: float, *, tenths: bool = False) -> str:
     if tenths:
         return f"0:{int(seconds * 10 + 1e-6) / 10:04.1f}"
     whole = int(seconds + 1e-6)

@@ -20,6 +20,7 @@ from triptych.config import Config
 from triptych.extract.registry import chosen
 from triptych.extract.weights import WEIGHTS
 from triptych.records import Analysis, Cue, FeatureTrack, Floats, LabelScore, Segment, Times
+from triptych.retold import Ground, Retold
 
 __all__ = ["SCHEMA_VERSION", "analysis_data", "analysis_text", "versions"]
 
@@ -206,6 +207,7 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
             {"start_s": c.start_s, "end_s": c.end_s, "title": c.title} for c in summary.chapters
         ],
         "keyphrases": list(summary.keyphrases),
+        "generated": None if summary.retold is None else _retold(analysis, summary.retold),
         "importance": None
         if not summary.important_to
         else {
@@ -215,14 +217,42 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def _retold(analysis: Analysis, retold: Retold) -> dict[str, Any]:
+    """What a language model wrote; each sentence with the cues and pictures it rests on."""
+    return {
+        "model": retold.model,
+        "text": retold.text,
+        "dropped": retold.dropped,
+        "sentences": [
+            {"text": claim.text, "sources": [_ground(analysis, g) for g in claim.grounds]}
+            for claim in retold.claims
+        ],
+    }
+
+
+def _ground(analysis: Analysis, ground: Ground) -> dict[str, Any]:
+    return {
+        "kind": ground.kind,
+        "start_s": ground.start_s,
+        "end_s": ground.end_s,
+        "text": ground.text,
+        "cue": ground.cue,
+        "frame_s": _frame_s(analysis, ground.start_s, ground.end_s),
+    }
+
+
+def _frame_s(analysis: Analysis, start_s: float, end_s: float) -> float | None:
+    """The time of the picture kept of a moment."""
+    shown = analysis.thumbnails
+    return float(shown.pts_s[shown.index((start_s + end_s) / 2)]) if shown.jpeg else None
+
+
 def _sentence(analysis: Analysis, cue: Cue) -> dict[str, Any]:
     """A cue that the text quotes: which one it is, and the picture that was on screen."""
-    shown = analysis.thumbnails
-    at = shown.index((cue.start_s + cue.end_s) / 2) if shown.jpeg else None
     return {
         **_cue(cue),
         "cue": analysis.cues.index(cue) if cue in analysis.cues else None,
-        "frame_s": None if at is None else float(shown.pts_s[at]),
+        "frame_s": _frame_s(analysis, cue.start_s, cue.end_s),
     }
 
 

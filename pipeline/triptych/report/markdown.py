@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from triptych.records import Analysis
 from triptych.report.text import clock, duration_text, one_line, score_text
-from triptych.report.words import Words, chosen_text, parts_text, words_for
+from triptych.report.words import Words, chosen_text, generated_text, parts_text, words_for
 
 __all__ = ["escape", "summary_text"]
 
@@ -45,6 +45,7 @@ def summary_text(analysis: Analysis, *, name: str, warnings: Sequence[str]) -> s
         f"# {escape(name)}",
         _facts(analysis, words),
         *_paragraph(words.summary, analysis.summary.text),
+        *_generated(analysis, words),
         *_labels(analysis, words),
         *_chapters(analysis, words),
         *_moments(analysis, words),
@@ -65,6 +66,18 @@ def _facts(analysis: Analysis, words: Words) -> str:
 
 def _paragraph(title: str, text: str) -> list[str]:
     return [f"## {title}", escape(text)] if text.strip() else []
+
+
+def _generated(analysis: Analysis, words: Words) -> list[str]:
+    """What a language model wrote, marked as such, each sentence with the times it rests on."""
+    retold, start_s = analysis.summary.retold, analysis.info.start_s
+    if retold is None or not retold.claims:
+        return []
+    items = []
+    for claim in retold.claims:
+        times = ", ".join(clock(ground.start_s - start_s) for ground in claim.grounds)
+        items.append(f"{escape(claim.text)} ({times})")
+    return [f"*{escape(generated_text(retold, words))}*", "\n".join(f"> - {i}" for i in items)]
 
 
 def _bullets(title: str, items: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
 from triptych.report.templating import json_script, render
 from triptych.report.text import clean, clock, duration_text, href, one_line, score_text
-from triptych.report.words import Words, chosen_text, parts_text, words_for
+from triptych.report.words import Words, chosen_text, generated_text, parts_text, words_for
 
 __all__ = ["link_to_original", "page_html"]
 
@@ -72,6 +72,7 @@ def page_html(
         moments=moments,
         chosen=one_line(chosen_text(analysis.summary, ui)),
         sentences=_sentences(analysis),
+        generated=_generated(analysis, ui),
         chapters=_chapters(analysis),
         poster=_poster(analysis),
         warnings=[one_line(warning) for warning in warnings],
@@ -206,6 +207,25 @@ def _sentences(analysis: Analysis) -> list[dict[str, Any]]:
             }
         )
     return cards
+
+
+def _generated(analysis: Analysis, ui: Words) -> dict[str, Any] | None:
+    """What a language model wrote, and where each sentence can be checked."""
+    retold, start_s = analysis.summary.retold, analysis.info.start_s
+    if retold is None or not retold.claims:
+        return None
+    rows = []
+    for claim in retold.claims:
+        sources = [
+            {
+                "at": round(ground.start_s - start_s, 3),
+                "clock": clock(ground.start_s - start_s),
+                "text": one_line(ground.text),
+            }
+            for ground in claim.grounds
+        ]
+        rows.append({"text": one_line(claim.text), "sources": sources})
+    return {"note": one_line(generated_text(retold, ui)), "rows": rows}
 
 
 def _moments(analysis: Analysis, ui: Words) -> list[dict[str, Any]]:

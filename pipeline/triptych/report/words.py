@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triptych.records import Summary
+from triptych.retold import Retold
 
-__all__ = ["Words", "chosen_text", "parts_text", "words_for"]
+__all__ = ["Words", "chosen_text", "generated_text", "parts_text", "words_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,10 @@ class Words:
     part_moving: str = "moving"
     part_important: str = "important to the model"
     part_redundant: str = "seen before"
+    generated: str = (
+        "Written by a language model ({}) from the sources at the times named; it may be wrong"
+    )
+    ungrounded: str = "Sentences without a source, left out: {}"
     chosen_freely: str = "chosen without training"
     chosen_by_labels: str = "chosen with the importance that {} gives to moments for its labels"
     chosen_by_people: str = "chosen with importance that {} learned from people's scores"
@@ -110,6 +115,8 @@ _CHINESE = Words(
     part_moving="有动作",
     part_important="模型看重",
     part_redundant="前面已有",
+    generated="由语言模型（{}）根据所注时刻的来源生成，可能有误",
+    ungrounded="无来源而删去的句子：{}",
     chosen_freely="未经训练选出",
     chosen_by_labels="选取时参考了 {} 为其标签赋予各时刻的重要性",
     chosen_by_people="选取时参考了 {} 从人的评分中学到的重要性",
@@ -175,6 +182,12 @@ def parts_text(parts: Mapping[str, float], words: Words) -> str:
     shown = sorted(parts.items(), key=lambda part: -abs(part[1]))
     names = ((getattr(words, f"part_{name}", name), value) for name, value in shown)
     return ", ".join(f"{name} {value:+.2f}" for name, value in names if abs(value) >= 0.005)
+
+
+def generated_text(retold: Retold, words: Words) -> str:
+    """That a text is generated, by which model, and what was left out of it."""
+    said = words.generated.format(retold.model)
+    return f"{said}. {words.ungrounded.format(retold.dropped)}" if retold.dropped else said
 
 
 def chosen_text(summary: Summary, words: Words) -> str:
