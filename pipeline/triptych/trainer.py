@@ -159,10 +159,12 @@ def _check_model_type(options: TrainConfig) -> None:
 def _dataset(inputs: Sequence[str | os.PathLike[str]], out: Path, config: Config) -> Dataset:
     """The videos, and what is known of each."""
     frames_fps = config.runner.frames_fps or None
-    if config.train.task == "importance":
+    task = config.train.task
+    if task == "importance":
         return read_judged(inputs, out=out, frames_fps=frames_fps)
+    assert task != "features", "which knows no labels"
     sources = find_sources(inputs, out=out, frames_fps=frames_fps)
-    return read_dataset(sources, task=config.train.task)
+    return read_dataset(sources, task=task)
 
 
 def _telling(found: Gathered) -> tuple[Gathered, list[str]]:
