@@ -22,6 +22,7 @@ from triptych.config import Config, Device
 from triptych.errors import ResourceError
 from triptych.inputs import Source
 from triptych.journal import Row, failure
+from triptych.predict.vocabulary import Vocabulary
 
 __all__ = ["check_device", "prepare", "work_through"]
 
@@ -36,13 +37,17 @@ _LOST = ("worker", "time limit")  # stages of videos whose worker gave no answer
 _RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
 
 
-def prepare(extractors: Sequence[str]) -> None:
+def prepare(extractors: Sequence[str], *, labels: Vocabulary | None = None) -> None:
     """Make the models of these extractors ready for this machine.
 
     In a process of its own, which takes torch's memory with it when it ends.
+
+    Args:
+        extractors: as they are selected.
+        labels: to embed with a model of pictures and words, where one is among them.
     """
     with _pool(workers=1) as pool:
-        pool.schedule(_prepare, args=[list(extractors)]).result()
+        pool.schedule(_prepare, args=[list(extractors), labels]).result()
 
 
 def check_device(device: Device) -> None:
@@ -369,12 +374,16 @@ def _check_device(device: Device) -> None:
     check_device(device)
 
 
-def _prepare(extractors: Sequence[str]) -> None:
+def _prepare(extractors: Sequence[str], labels: Vocabulary | None) -> None:
     from triptych.extract.registry import entry, load
 
     for found in map(entry, extractors):
         if found.name == "image" or (found.source and found.networks):
             load(found)  # which converts it
+        if found.name == "clip" and labels is not None:
+            from triptych.predict.classify import prepare_labels
+
+            prepare_labels(labels, found)
     if "text" in extractors:
         from triptych.predict.classify import prepare_words
 

@@ -11,6 +11,8 @@ from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
 from triptych.extract.registry import chosen
 from triptych.features.keys import digest_of
+from triptych.fuse.provenance import gives_labels
+from triptych.predict.vocabulary import vocabulary_of
 
 __all__ = ["Listener", "Silent", "check_device", "make_ready", "what_is_missing"]
 
@@ -65,8 +67,15 @@ def what_is_missing(config: Config) -> Iterator[str]:
         yield 'highlights.otio is not written: pip install "triptych[edit]" brings it'
 
 
-def make_ready(config: Config, listener: Listener) -> float:
-    """Make the models ready for this machine if they are not; seconds that it took."""
+def make_ready(config: Config, listener: Listener, *, labels: bool = True) -> float:
+    """Make the models ready for this machine if they are not; seconds that it took.
+
+    Args:
+        config: with what its model needs adopted.
+        listener: is told what takes the time.
+        labels: the labels will be asked for, so that a model of words need not be loaded for
+            them by each worker.
+    """
     if trouble := cache_trouble():
         # Nothing can be kept: each worker must do it for itself.
         listener.note(
@@ -75,7 +84,13 @@ def make_ready(config: Config, listener: Listener) -> float:
         )
         return 0.0
     entries = [e for e in chosen(config.extract) if not e.missing()]
-    made_from = digest_of({"specs": [s.recipe() for e in entries for s in e.specs]})
+    recipe: dict[str, Any] = {"specs": [s.recipe() for e in entries for s in e.specs]}
+    phrases = None
+    asked = labels and any(e.name == "clip" for e in entries)
+    if asked and not gives_labels(config.predict.model):
+        phrases = vocabulary_of(config.predict)
+        recipe["labels"] = phrases.phrases
+    made_from = digest_of(recipe)
     ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
     if ready.exists():
         return 0.0
@@ -83,7 +98,7 @@ def make_ready(config: Config, listener: Listener) -> float:
 
     began = time.monotonic()
     listener.note("preparing the models for this machine, once")
-    prepare([e.item for e in entries])
+    prepare([e.item for e in entries], labels=phrases)
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.touch()
     return time.monotonic() - began

@@ -156,7 +156,7 @@ def gather_samples(
     if pending:
         from triptych.pool import work_through
 
-        make_ready(config, listener)
+        make_ready(config, listener, labels=False)
         for row in work_through(collect_one, pending, config=config):
             if (sample := row.pop("sample", None)) is not None:
                 samples[row["relative"]] = sample

@@ -26,7 +26,7 @@ from triptych.predict.classify import zero_shot
 from triptych.predict.retell import grounds_of, retell
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.trained import trained, weighed
-from triptych.predict.vocabulary import Vocabulary, load_vocabulary
+from triptych.predict.vocabulary import Vocabulary, load_vocabulary, vocabulary_of
 from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
 from triptych.retold import Retold
 
@@ -184,7 +184,7 @@ def _predict(found: Collected, timeline: Timeline) -> Prediction:
 def _by_words(found: Collected, timeline: Timeline) -> Prediction:
     job = found.job
     # One language for a whole run, so that predictions.csv can be sorted and joined.
-    vocabulary = _vocabulary(job.config.predict.labels, job.config.predict.language)
+    vocabulary = vocabulary_of(job.config.predict)
     clip = job.extractors.get("clip")
     if clip is not None and clip.source is not None:
         job.warnings.extend(_unread(vocabulary, clip))

@@ -23,7 +23,7 @@ from triptych.predict.heard import likeness_to_tags, weighed
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
-__all__ = ["generic_likeness", "label_vectors", "prepare_words", "zero_shot"]
+__all__ = ["generic_likeness", "label_vectors", "prepare_labels", "prepare_words", "zero_shot"]
 
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
@@ -138,6 +138,23 @@ def prepare_words() -> None:
     _phrase_means(_HEARD)
 
 
+def prepare_labels(vocabulary: Vocabulary, clip: Entry) -> None:
+    """Embed, once a machine, the labels with a model of pictures and words."""
+    from triptych.extract.clip import contrast_of
+
+    if clip.source is not None:
+        contrast_of(clip.source)
+        _prompted(vocabulary, clip)
+
+
+def _prompted(vocabulary: Vocabulary, clip: Entry) -> Floats:
+    from triptych.predict.contrast import prompted_vectors
+
+    assert clip.source is not None
+    (spec,) = clip.specs
+    return prompted_vectors(vocabulary, clip.source, languages=spec.options["languages"])
+
+
 def _evidence(
     timeline: Timeline, vocabulary: Vocabulary, clip: Entry | None
 ) -> dict[str, _Evidence]:
@@ -188,15 +205,13 @@ def _evidence(
 def _seen_by(clip: Entry, timeline: Timeline, vocabulary: Vocabulary) -> _Evidence:
     """What a model of pictures and words has to say, as loud as it was taught to say it."""
     from triptych.extract.clip import contrast_of
-    from triptych.predict.contrast import prompted_vectors
 
     assert clip.source is not None
-    (spec,) = clip.specs
     frames = timeline.values["clip"]
     return _Evidence(
         _unit(frames),
         _masked(np.ones(len(frames), np.float32), timeline.present["clip"]),
-        prompted_vectors(vocabulary, clip.source, languages=spec.options["languages"]),
+        _prompted(vocabulary, clip),
         scale=_TRUST["image"] * contrast_of(clip.source).scale,
     )
 

@@ -11,10 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from triptych.config import PredictConfig
 from triptych.decode.encodings import decode_text
 from triptych.errors import UsageError
 
-__all__ = ["BUILT_IN", "Vocabulary", "load_vocabulary"]
+__all__ = ["BUILT_IN", "Vocabulary", "load_vocabulary", "vocabulary_of"]
 
 BUILT_IN = ("everyday",)
 
@@ -70,6 +71,15 @@ def load_vocabulary(spec: str, *, language: str = "en") -> Vocabulary:
     if _looks_like_path(typed):
         raise UsageError("no such file of labels", path=typed, remedy=_REMEDY)
     return _checked([_Label(w, w, ()) for w in _split(typed)], source=typed)
+
+
+def vocabulary_of(config: PredictConfig) -> Vocabulary:
+    """The labels of a run; their names are in one language for all of its videos.
+
+    Raises:
+        UsageError: as of `load_vocabulary`.
+    """
+    return load_vocabulary(config.labels, language=config.language)
 
 
 def _built_in(name: str, *, chinese: bool) -> list[_Label]:
