@@ -57,6 +57,14 @@ def test_torch_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.needs("openvino")
+class Branching(nn.Module):
+    """What tracing cannot follow: one picture goes another way than several."""
+
+    def forward(self, rgb: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        mean = rgb.float().mean(dim=(1, 2, 3))
+        return (mean if len(rgb) == 1 else -mean,)
+
+
 class TestOpenVino:
     """The converted network."""
 
@@ -81,6 +89,17 @@ class TestOpenVino:
         assert_alike(first, second, 0)
         load_engine(build, key="other", input_size=224)
         assert built == [1, 1]
+
+    def test_a_network_that_it_does_otherwise_than_torch_is_left_to_torch(
+        self, cache: Path
+    ) -> None:
+        for _ in range(2):
+            run = load_engine(Branching, key="branching", input_size=224, proven=False)
+            assert [len(out) for out in run(PICTURES)] == [3]
+            assert run(PICTURES)[0].max() <= 0
+            assert {p.name for p in (cache / "prepared").iterdir()} == {"branching.torch"}
+        load_engine(Small, key="small", input_size=224, proven=False)
+        assert (cache / "prepared" / "small.xml").exists()
 
     def test_goes_on_where_the_cache_cannot_be_written(
         self, cache: Path, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from triptych.config import Config, load_config
-from triptych.errors import UsageError
+from triptych.errors import UsageError, WeightsError
 from triptych.features import recipe
 from triptych.features.recipe import features_recipe
 from triptych.fuse.provenance import adopted, is_model, model_digest
@@ -45,6 +45,25 @@ def test_features_follow_the_model(tmp_path: Path) -> None:
     assert (config.extract.preset, config.extract.asr) == ("light", "never")
     assert config.runner.workers == 2
     assert adopted(config) == config
+
+
+def test_extractors_that_were_added_follow_the_model(tmp_path: Path) -> None:
+    """One that is asked for besides is no harm, and a model may lie elsewhere by now."""
+    path = tmp_path / "权重.pth"
+    path.write_bytes(b"weights")
+    item, moved = f"torchvision=resnet18:{path}", f"torchvision=resnet18:{path}.moved"
+    features = features_recipe(load_config(assignments=(*SETTINGS, f"extract.add={item}")))
+    assert features["extract"]["add"] == [item]
+    model = make_model(tmp_path / "model", reads=("torchvision",), **features)
+    assert adopted(asking(model)).extract.add == (item,)
+    assert adopted(asking(model, "extract.add=colour")).extract.add == (item, "colour")
+    path.rename(f"{path}.moved")
+    assert adopted(asking(model, f"extract.add={moved}")).extract.add == (moved,)
+    with pytest.raises(WeightsError, match="is nowhere"):
+        adopted(asking(model))
+    Path(f"{path}.moved").write_bytes(b"other weights")
+    with pytest.raises(UsageError, match="with another 'torchvision': weights"):
+        adopted(asking(model, f"extract.add={moved}"))
 
 
 def test_without_a_model_nothing_changes() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from command import environment
+from hub import COMMIT, serving
 from triptych.errors import UsageError, WeightsError
 from triptych.extract import digests
 from triptych.extract.fetching import fetch, wanted_files
 from triptych.extract.sources import find_source, hub_folder, licence_of
 from triptych.extract.weights import WEIGHTS
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def sha(content: bytes) -> str:
@@ -198,6 +200,48 @@ class TestFetching:
             fetch(model)
 
 
+@pytest.mark.needs("hub")
+def test_what_was_fetched_is_found_and_nothing_else_asks_the_network(tmp_path: Path) -> None:
+    """From a server on this machine that answers as the hub does."""
+    model = folder(
+        tmp_path / "model",
+        config__json=b'{"model_type": "clip"}',
+        model__safetensors=b"weights",
+        pytorch_model__bin=b"the same, as torch saves it",
+        README__md=b"---\nlicense: mit\n---",
+    )
+    with serving(model) as (address, asked):
+        env = environment(tmp_path / "cache") | {"HF_HOME": str(tmp_path / "home")}
+        env |= {"HF_ENDPOINT": address, "HF_HUB_DISABLE_XET": "1"}
+
+        def run(*command: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, *command],
+                capture_output=True,
+                encoding="utf-8",
+                env=env,
+                check=False,
+            )
+
+        code = (
+            "from triptych.extract.registry import entry\n"
+            "found = entry('clip=maker/small').source; print(found.told(), found.sha256)"
+        )
+        before = run("-c", code)
+        assert "triptych models fetch maker/small" in before.stderr and not asked
+        said = run("-m", "triptych", "models", "fetch", "maker/small", "--json")
+        assert said.returncode == 0, said.stderr
+        fetched = Path(json.loads(said.stdout)["maker/small"])
+        names = {path.name for path in fetched.iterdir()}
+        assert names == {"config.json", "model.safetensors", "README.md"}
+        assert licence_of(fetched) == "mit"
+        asked.clear()
+        after = run("-c", code)
+        told = {"kind": "hub", "id": "maker/small", "revision": COMMIT}
+        assert after.stdout.strip() == f"{told} {sha(b'weights')}", after.stderr
+        assert asked == []
+
+
 @pytest.mark.parametrize(
     ("card", "licence"),
     [
@@ -211,3 +255,8 @@ def test_the_licence_is_what_the_card_says(card: str, licence: str, tmp_path: Pa
     assert licence_of(tmp_path) == ""
     (tmp_path / "README.md").write_text(card, encoding="utf-8")
     assert licence_of(tmp_path) == licence
+
+
+def test_timm_s_settings_name_the_licence_where_no_card_does(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"pretrained_cfg": {"license": "apache-2.0"}}')
+    assert licence_of(tmp_path) == "apache-2.0"

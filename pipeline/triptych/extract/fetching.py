@@ -7,6 +7,8 @@ import importlib.util
 from collections.abc import Sequence
 
 from triptych.errors import UsageError, WeightsError
+from triptych.extract.families import Family
+from triptych.extract.plugins import plugin
 from triptych.extract.registry import families
 from triptych.extract.sources import find_source, is_hub_id
 
@@ -33,11 +35,11 @@ def fetch(model: str) -> str:
         WeightsError: it cannot be downloaded.
     """
     name, sign, source = model.partition("=")
-    family = families().get(name) if sign else None
-    if sign and family is None:
+    family = families().get(name) or plugin(name) if sign else None
+    if sign and not isinstance(family, Family):
         known = ", ".join(families())
         raise UsageError(f"no family {name!r}", remedy=f"there are {known}" if known else "")
-    if family is not None and family.fetch is not None:
+    if isinstance(family, Family) and family.fetch is not None:
         return family.fetch(source)
     return _from_hub(source if sign else model)
 

@@ -179,21 +179,33 @@ def hub_folder(name: str, *, revision: str = "") -> Path | None:
     from huggingface_hub import snapshot_download
 
     try:
-        found = snapshot_download(name, revision=revision or None, local_files_only=True)
+        # Whatever else the hub has of it need not be here: one format of the weights is enough.
+        found = snapshot_download(
+            name,
+            revision=revision or None,
+            local_files_only=True,
+            allow_patterns="config.json",
+        )
     except (OSError, ValueError):
         return None
     return Path(found)
 
 
 def licence_of(folder: Path) -> str:
-    """The licence that a model's card names; empty where it names none."""
+    """The licence that a model's card or settings name; empty where they name none."""
+    card = _text(folder / "README.md")
+    head = card.split("---", 2)[1] if card.startswith("---") else ""
+    if found := re.search(r"^license:[ \t]*[\"']?([^\s\"'#]+)", head, re.MULTILINE):
+        return found[1]
+    named = re.search(r'"license"\s*:\s*"([^"]+)"', _text(folder / "config.json"))
+    return named[1] if named else ""
+
+
+def _text(path: Path) -> str:
     try:
-        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    head = card.split("---", 2)[1] if card.startswith("---") else ""
-    found = re.search(r"^license:[ \t]*[\"']?([^\s\"'#]+)", head, re.MULTILINE)
-    return found[1] if found else ""
 
 
 def _exists(path: Path) -> bool:
