@@ -158,5 +158,22 @@ def audioset(folder: Path) -> str:
     return str(folder / "mn01.pt")
 
 
+def autoencoder(folder: Path) -> str:
+    """A network that was taught nothing, as `triptych train --task features` writes one."""
+    seeded()
+    from triptych_models.autoencoder import Autoencoder, Recipe, save
+
+    recipe = Recipe(dim=8, width=4)
+    network = Autoencoder(dim=recipe.dim, width=recipe.width)
+    save(network, folder, recipe=recipe, learned={})
+    return str(folder)
+
+
 #: Family -> a function that makes a model in an empty folder, and says its source.
-MAKERS = {"torchvision": torchvision, "timm": timm, "clip": clip, "audioset": audioset}
+MAKERS = {
+    "autoencoder": autoencoder,
+    "torchvision": torchvision,
+    "timm": timm,
+    "clip": clip,
+    "audioset": audioset,
+}

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from triptych_models.audioset import AudioSetMobileNet
+    from triptych_models.autoencoder import Autoencoder
     from triptych_models.efficientnet_lite import EfficientNetLite0
+    from triptych_models.transnet import TransNetV2
 
-__all__ = ["AudioSetMobileNet", "EfficientNetLite0"]
+__all__ = ["AudioSetMobileNet", "Autoencoder", "EfficientNetLite0", "TransNetV2"]
 
-_MODULES = {"AudioSetMobileNet": "audioset", "EfficientNetLite0": "efficientnet_lite"}
+_MODULES = {
+    "AudioSetMobileNet": "audioset",
+    "Autoencoder": "autoencoder",
+    "EfficientNetLite0": "efficientnet_lite",
+    "TransNetV2": "transnet",
+}
 
 
 def __getattr__(name: str) -> Any:

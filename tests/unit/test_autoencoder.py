@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import synth
+from families import autoencoder
 from triptych.config import ExtractConfig, load_config
 from triptych.decode import open_media
 from triptych.errors import UsageError, WeightsError
 from triptych.extract import extract
 from triptych.extract.autoencoder import AutoencoderExtractor, fitted
 from triptych.extract.registry import chosen, entry
-from triptych.records import Frames
 from triptych.trainer import train
 from triptych_models.autoencoder import SIDE, Autoencoder, Recipe, fit, load, save
 
@@ -109,10 +109,7 @@ def test_nothing_to_learn_from_is_an_error() -> None:
 
 def saved(folder: Path) -> Path:
     folder.mkdir()
-    recipe = Recipe(dim=8, width=4)
-    torch.manual_seed(0)
-    save(Autoencoder(dim=8, width=4), folder, recipe=recipe, learned={})
-    return folder
+    return Path(autoencoder(folder))
 
 
 class TestAsAnExtractor:
@@ -138,21 +135,6 @@ class TestAsAnExtractor:
         assert entry(f"autoencoder={one}").specs != entry(f"autoencoder={other}").specs
         names = [e.name for e in chosen(ExtractConfig(add=(f"autoencoder={one}",)))]
         assert names[-1] == "autoencoder"
-
-    def test_batches_do_not_matter(self, tmp_path: Path) -> None:
-        extractor = AutoencoderExtractor(entry(f"autoencoder={saved(tmp_path / 'm')}").source)
-        shown = np.stack([synth.textured(n, (90, 60)) for n in range(6)])
-        tracks = []
-        for size in (1, 4):
-            coroutine = extractor()
-            next(coroutine)
-            for at in range(0, 6, size):
-                rgb = shown[at : at + size]
-                coroutine.send(Frames(rgb=rgb, pts_s=at + np.arange(len(rgb), dtype=float)))
-            with pytest.raises(StopIteration) as done:
-                coroutine.send(None)
-            tracks.append(done.value.value["autoencoder"].values)
-        np.testing.assert_allclose(*tracks, atol=1e-5)
 
     @pytest.mark.parametrize("size", [(1, 1), (3, 200), (600, 20)])
     def test_pictures_of_any_shape_are_fitted(self, size: tuple[int, int]) -> None:
