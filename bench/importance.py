@@ -85,18 +85,20 @@ def motion(pictures: Sequence[np.ndarray], lengths: Sequence[int], *, rate: int)
     return [float(np.nanmean(change[a : a + size])) for a in range(0, len(change) - rate, size)]
 
 
-def study(out: Path, seeds: int) -> dict[str, Any]:
+def study(out: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Tau, rho and F-scores of what a model, nobody's training and chance say of unseen films."""
     from triptych.config import TrainConfig, load_config
     from triptych.features.recipe import features_recipe
-    from triptych.fuse.sample import TRACKS
+    from triptych.fuse.sample import UNREAD
     from triptych.fuse.trained import one_thread
     from triptych.learn.importance import fit_importance, judged, means_of
     from triptych.learn.people import read_judged
     from triptych.learn.splits import grouped_folds
+    from triptych.people import _config_of, _measured
     from triptych.prepare import Silent
     from triptych.samples import fitting_config, gather_samples, identify_all
-    from triptych.summaries import summary_one
+    from triptych.summaries import RANDOM, UNIFORM, summary_one
+    from triptych_models.checkpoint import save_model
 
     os.environ.setdefault("TRIPTYCH_CACHE", str(out / "cache"))
     items = read_judged([out / "films"], out=out / "model").items
@@ -106,13 +108,13 @@ def study(out: Path, seeds: int) -> dict[str, Any]:
     videos = [judged(i, s) for i, s in zip(found.items, found.samples, strict=True)]
     groups = [str(i.source.path.stem).split("-")[0] for i in found.items]
     recipe = features_recipe(config)
-    kinds = {t: recipe["tracks"][t]["modality"] for t in TRACKS if t in recipe["tracks"]}
+    kinds = {t: s["modality"] for t, s in recipe["tracks"].items() if t not in UNREAD}
     free = [summary_one(source=i.source, row=dict(r), config=config)
             for i, r in zip(items, rows, strict=True)]  # fmt: skip
     tables: dict[str, list[Mapping[str, float]]] = {}
-    for seed in range(seeds):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
-        mine: dict[str, list[dict[str, float]]] = {"trained": [], "training-free": [], "random": []}
+        mine: dict[str, list[dict[str, float]]] = {}
         folds = grouped_folds(np.zeros(len(videos)), groups, folds=FOLDS, seed=seed)
         for learn, test in folds:
             splits = ["test" if i in test else "train" for i in range(len(videos))]
@@ -120,20 +122,24 @@ def study(out: Path, seeds: int) -> dict[str, Any]:
                 fitted = fit_importance(
                     videos, groups=groups, splits=splits, modalities=kinds,
                     options=TrainConfig(seed=seed, task="importance"),
+                    features=recipe | {"trained_on": []},
                 )  # fmt: skip
+            save_model(fitted.model, out / "model")
+            by_model = _config_of(str(out / "model"), load_config())
             for i in test:
                 video, told = videos[i], free[i]["summary"]
-                mine["trained"].append(
-                    video.measured(fitted.model.explain(video.example).importance)
-                )
-                mine["training-free"].append(video.measured(np.interp(
-                    (video.begins + video.ends) / 2,
-                    (np.array(told["begins"]) + np.array(told["ends"])) / 2,
-                    told["scores"],
-                )))  # fmt: skip
-                mine["random"].append(
-                    video.measured(rng.random(len(video.begins)).astype(np.float32))
-                )
+                with_it = summary_one(source=items[i].source, row=dict(rows[i]), config=by_model)
+                ways = {
+                    "trained": video.measured(fitted.model.explain(video.example).importance),
+                    "training-free": video.measured(scores_of(told, video)),
+                    "random": video.measured(rng.random(len(video.begins)).astype(np.float32)),
+                    "summary, trained": _measured(items[i], with_it["summary"])[""],
+                    "summary, training-free": _measured(items[i], told)[""],
+                    "summary, uniform": _measured(items[i], told)[UNIFORM],
+                    "summary, random": _measured(items[i], told)[RANDOM],
+                }
+                for name, figures in ways.items():
+                    mine.setdefault(name, []).append(figures)
             print(f"seed {seed}, {len(learn)} films to learn from, {len(test)} to rank", flush=True)
         for name, measured in mine.items():
             tables.setdefault(name, []).append(means_of(measured, resamples=0)["metrics"])
@@ -143,20 +149,31 @@ def study(out: Path, seeds: int) -> dict[str, Any]:
         for name, table in tables.items()
     }  # fmt: skip
     for name, figures in result.items():
-        said = "  ".join(f"{m} {mean:+.3f} ± {std:.3f}" for m, (mean, std) in figures.items())
-        print(f"{name:14} {said}")
+        said = [
+            f"{m} {mean:+.3f} ± {std:.3f}"
+            for m, (mean, std) in figures.items()
+            if not np.isnan(mean)
+        ]
+        print(f"{name:22} {'  '.join(said)}")
     return result
+
+
+def scores_of(told: Mapping[str, Any], video: Any) -> np.ndarray:
+    """What speaks for each of the model's steps without training."""
+    middles = (np.array(told["begins"]) + np.array(told["ends"])) / 2
+    return np.interp((video.begins + video.ends) / 2, middles, told["scores"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("importance_films"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     if not (asked.out / "films" / "people.jsonl").exists():
         make(asked.out)
-    result = study(asked.out, asked.seeds)
+    result = study(asked.out, range(asked.first, asked.first + asked.seeds))
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -22,7 +22,7 @@ WEIGHTS: Mapping[str, float] = {
     "important": 0.25,  # no more than words: a label is one thing that a video is about
 }
 #: What importance is worth that was learned from people's scores: it is what summaries are for.
-JUDGED = 2.0
+JUDGED = 4.0
 _QUIET_DB, _LOUD_DB = -60.0, -15.0
 _FASTEST = 2.0  # of the motion track's speed_p90: log(1 + 10 v) of 0.64 short sides a second
 _AROUND_S = 20.0  # before and after a piece: what it is compared with to be news
