@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hub_models import ast, clap, sentences, video, voice
+
 __all__ = ["MAKERS", "seeded"]
 
 
@@ -176,4 +178,9 @@ MAKERS = {
     "timm": timm,
     "clip": clip,
     "audioset": audioset,
+    "video": video,
+    "ast": ast,
+    "clap": clap,
+    "voice": voice,
+    "sentences": sentences,
 }

@@ -23,6 +23,7 @@ __all__ = [
     "Chapter",
     "Cue",
     "FeatureTrack",
+    "Footage",
     "Frames",
     "Glances",
     "LabelScore",
@@ -128,6 +129,11 @@ class Glances(_Coloured):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Miniatures(_Coloured):
     """All pictures of ordinary film, tiny: what cuts are found in to a frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Footage(_Coloured):
+    """Pictures close together in time: what networks that look at movement see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

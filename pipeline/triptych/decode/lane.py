@@ -11,16 +11,17 @@ from av.video.reformatter import Interpolation
 from triptych.decode.convert import COLOUR_SCALING, GLANCE_SCALING, GREY_SCALING, Converter
 from triptych.decode.precision import Snap
 from triptych.decode.sampler import Wanted
-from triptych.records import Frames, Glances, Luma, Miniatures, Pixels, Stills
+from triptych.records import Footage, Frames, Glances, Luma, Miniatures, Pixels, Stills
 
 __all__ = ["Lane", "Pictures", "scaled_size"]
 
-Pictures: TypeAlias = Frames | Glances | Luma | Miniatures | Stills
+Pictures: TypeAlias = Footage | Frames | Glances | Luma | Miniatures | Stills
 
 _BATCH = 16  # frames in a chunk: 16 x 455 x 256 x 3 bytes are 6 MB
 _BATCH_BYTES = 32_000_000  # and fewer where they are large
 _LONGEST = 4  # long side over short side; beyond it the picture is shrunk further
 _SCALING: dict[type[Pictures], Interpolation] = {
+    Footage: COLOUR_SCALING,
     Frames: COLOUR_SCALING,
     Glances: GLANCE_SCALING,
     Luma: GREY_SCALING,
@@ -56,7 +57,7 @@ class Lane:
     ) -> None:
         self._kind, self._sampler = kind, sampler
         self._short_side, self._aspect = short_side, aspect
-        toned = kind in (Frames, Stills)
+        toned = kind in (Footage, Frames, Stills)
         self._converter = Converter(scaling=_SCALING[kind], grey=kind is Luma, toned=toned)
         self._pixels: list[Pixels] = []
         self._pts: list[float] = []

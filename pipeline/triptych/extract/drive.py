@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from triptych.decode.lane import Pictures
 from triptych.decode.media import Chunk, Media
 from triptych.decode.parameters import RATE_HZ
+from triptych.errors import UsageError
 from triptych.events import Stopwatch, stage
 from triptych.extract.registry import Extraction, Extractor, load
 from triptych.extract.rows import SHORTEST_S
@@ -23,6 +25,7 @@ from triptych.extract.specs import (
 from triptych.records import (
     Cue,
     FeatureTrack,
+    Footage,
     Frames,
     Glances,
     Luma,
@@ -34,7 +37,7 @@ from triptych.records import (
 
 __all__ = ["extract", "pump"]
 
-_ALSO: dict[type[Miniatures | Stills], tuple[float, int]] = {
+_ALSO: dict[type[Pictures], tuple[float, int]] = {
     Miniatures: (MINIATURE_FPS, MINIATURE_SIDE),
     Stills: (STILL_FPS, STILL_SIDE),
 }
@@ -97,7 +100,10 @@ def pump(
             dense_side=DENSE_SIDE,
             glance_fps=GLANCE_FPS if Glances in takes else None,
             glance_side=GLANCE_SIDE,
-            also={kind: how for kind, how in _ALSO.items() if kind in takes},
+            also={
+                **{kind: how for kind, how in _ALSO.items() if kind in takes},
+                **_footage(extractors),
+            },
             **options,
         )
     )
@@ -126,6 +132,18 @@ def _rates(extractors: Iterable[Extractor]) -> tuple[int, ...]:
     of_sound = {_rate_of(e) for e in extractors if Sound in e.takes}
     of_columns = {RATE_HZ for e in extractors if Spectrogram in e.takes}
     return tuple(sorted(of_sound | of_columns))
+
+
+def _footage(extractors: Mapping[str, Extractor]) -> dict[type[Pictures], tuple[float, int]]:
+    """How many pictures a second, and how large, for those that look at movement."""
+    takers = {name: e for name, e in extractors.items() if Footage in e.takes}
+    wanted: set[tuple[float, int]] = {getattr(e, "footage") for e in takers.values()}  # noqa: B009
+    if len(wanted) > 1:
+        raise UsageError(
+            f"{' and '.join(sorted(takers))} want footage of different rates or sizes",
+            remedy="leave one of them out, and run again with it",
+        )
+    return dict.fromkeys([Footage], wanted.pop()) if wanted else {}
 
 
 def _is_for(extractor: Extractor, chunk: Chunk) -> bool:

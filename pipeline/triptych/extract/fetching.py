@@ -15,6 +15,7 @@ from triptych.extract.sources import find_source, is_hub_id
 __all__ = ["fetch", "wanted_files"]
 
 _SMALL = ("*.json", "*.txt", "*.model", "*.tsv", "README.md", "LICENSE*")  # settings, tokenizers
+_PARTS = "[0-9]_*/config.json"  # how a sentence encoder pools
 _BEST = (
     ("model.safetensors",),
     ("model.safetensors.index.json", "model-*-of-*.safetensors"),
@@ -56,6 +57,7 @@ def wanted_files(names: Sequence[str]) -> list[str]:
         if found:
             break
     small = [n for n in top if any(fnmatch.fnmatchcase(n, p) for p in _SMALL)]
+    small += [n for n in names if fnmatch.fnmatchcase(n, _PARTS)]
     return sorted({*found, *(n for n in small if not n.endswith(".index.json"))})
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from triptych.amounts import counted
 from triptych.errors import WeightsError
 from triptych.extract.sources import Source
 
-__all__ = ["pretrained"]
+__all__ = ["network", "pretrained"]
 
 
 def pretrained(auto: str, source: Source, **options: Any) -> Any:
@@ -46,7 +48,33 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
             path=source.path,
             remedy="fetch the model again, or give the whole folder that save_pretrained made",
         ) from err
-    return made.eval() if "Model" in auto else made
+    return made.eval() if hasattr(made, "eval") else made
+
+
+def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
+    """A network in float32, with nothing of it missing: random numbers would take the place.
+
+    Args:
+        kind: a class of transformers.
+        source: a folder as `save_pretrained` writes it.
+        spared: beginnings of the names of tensors that may be missing, because nothing reads them.
+
+    Raises:
+        WeightsError: the weights changed since the run began, or are not of such a network.
+    """
+    import torch
+
+    source.check()
+    made, told = pretrained(kind, source, output_loading_info=True, dtype=torch.float32)
+    missing = sorted(n for n in told["missing_keys"] if not (spared and n.startswith(spared)))
+    if missing:
+        some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise WeightsError(
+            f"{counted(len(missing), 'tensor')} missing: {some}",
+            path=source.path,
+            remedy="fetch the model again, or give another",
+        )
+    return made.eval()
 
 
 @contextlib.contextmanager
@@ -59,7 +87,9 @@ def _quiet() -> Iterator[None]:
     told.set_verbosity(logging.CRITICAL)
     told.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         told.set_verbosity(level)
         if bars:

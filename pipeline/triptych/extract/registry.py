@@ -50,7 +50,8 @@ class Extractor(Protocol):
 
     `step_s` is the length of rows in seconds, for those whose rows follow a clock; others,
     with a row a frame or a cue, ignore it. One that takes `Sound` at another rate than 16 kHz
-    says so in `rate_hz`. One of a family is made with its `Source`.
+    says so in `rate_hz`, and one that takes `Footage` in `footage`: pictures a second, and pixels of
+    their short side. One of a family is made with its `Source`.
     """
 
     takes: ClassVar[tuple[type, ...]]  #: records that it wants to be sent

@@ -42,7 +42,12 @@ _BUILTIN: tuple[str, ...] = (
     "torchvision",
     "timm",
     "clip",
+    "video",
     "audioset",
+    "ast",
+    "clap",
+    "voice",
+    "sentences",
 )
 
 

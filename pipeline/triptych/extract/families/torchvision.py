@@ -16,7 +16,7 @@ from triptych.extract.sources import Source, find_source, source_of
 from triptych.extract.specs import Entry
 from triptych.spec import Spec
 
-__all__ = ["FAMILY", "describe", "described", "fetch"]
+__all__ = ["FAMILY", "describe", "described", "download", "fetch", "published"]
 
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")  # torch's hub names files after their digests
 
@@ -27,21 +27,30 @@ def describe(given: str) -> Entry:
     row = _row(name)
     if sign:
         return described(dataclasses.replace(find_source(file), given=given))
-    path = _hub() / row["file"]
+    return described(published(name, row["file"], family="torchvision"))
+
+
+def published(name: str, file: str, *, family: str) -> Source:
+    """Torchvision's own weights of a network, in the cache of torch's hub.
+
+    Raises:
+        WeightsError: they are not there, or damaged.
+    """
+    path = _hub() / file
     if not path.is_file():
         raise WeightsError(
             f"the weights of torchvision's {name!r} are not in {path.parent}",
-            remedy=f"triptych models fetch torchvision={name}",
+            remedy=f"triptych models fetch {family}={name}",
         )
-    source = source_of(path, given=given, kind="hub", id=f"torchvision/{name}", revision=path.name)
+    source = source_of(path, given=name, kind="hub", id=f"torchvision/{name}", revision=path.name)
     wanted = _DIGEST.search(path.name)
     if wanted and not source.sha256.startswith(wanted[1]):
         raise WeightsError(
             "the file is damaged: its digest is not the one that it is named after",
             path=path,
-            remedy=f"remove it, then: triptych models fetch torchvision={name}",
+            remedy=f"remove it, then: triptych models fetch {family}={name}",
         )
-    return described(source)
+    return source
 
 
 def described(source: Source) -> Entry:
@@ -77,16 +86,25 @@ def described(source: Source) -> Entry:
 def fetch(given: str) -> str:
     """Download torchvision's own weights into the cache of torch's hub."""
     _row(given)
+    download(given, family="torchvision")
+    return describe(given).source.path  # type: ignore[union-attr]
+
+
+def download(name: str, *, family: str) -> None:
+    """Have torchvision download its own weights of a network.
+
+    Raises:
+        WeightsError: it cannot.
+    """
     from torchvision.models import get_model_weights
 
     try:
-        get_model_weights(given).DEFAULT.get_state_dict(progress=False, check_hash=True)
+        get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as err:
         raise WeightsError(
-            f"the weights of torchvision's {given!r} cannot be fetched: {err}",
-            remedy="check the network, or write torchvision=NAME:FILE with a file that you have",
+            f"the weights of torchvision's {name!r} cannot be fetched: {err}",
+            remedy=f"check the network, or write {family}=NAME:FILE with a file that you have",
         ) from err
-    return describe(given).source.path  # type: ignore[union-attr]
 
 
 def _row(name: str) -> dict[str, str]:
