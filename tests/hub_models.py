@@ -44,10 +44,10 @@ def clap(folder: Path) -> str:
         "hidden_size": 32,
         "num_hidden_layers": 2,
     }
-    text = {**_SMALL, "vocab_size": len(_WORDS), "max_position_embeddings": 40}
+    text = {**_SMALL, "vocab_size": len(_WORDS), "max_position_embeddings": 80, "pad_token_id": 0}
     config = ClapConfig(audio_config=audio, text_config=text, projection_dim=24)
     prepared = ClapFeatureExtractor(feature_size=16, max_length_s=1, truncation="rand_trunc")
-    return _saved(folder, ClapModel(config), prepared)
+    return _saved(folder, ClapModel(config), prepared, _tokenizer())
 
 
 def voice(folder: Path, kind: str = "HubertModel") -> str:
@@ -64,12 +64,11 @@ def voice(folder: Path, kind: str = "HubertModel") -> str:
 def sentences(folder: Path, *, pooling: str = "cls_token", unit: bool = True) -> str:
     """A small BERT of single characters, with the files of sentence-transformers."""
     seeded()
-    from transformers import BertConfig, BertModel, BertTokenizer
+    from transformers import BertConfig, BertModel
 
     config = BertConfig(
         **_SMALL, initializer_range=0.2, vocab_size=len(_WORDS), max_position_embeddings=40
     )
-    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(_WORDS)})
     parts = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     files = {
         "modules.json": [
@@ -85,7 +84,7 @@ def sentences(folder: Path, *, pooling: str = "cls_token", unit: bool = True) ->
     for name, data in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(data), encoding="utf-8")
-    return _saved(folder, BertModel(config), tokenizer)
+    return _saved(folder, BertModel(config), _tokenizer())
 
 
 def video(folder: Path, kind: str = "VideoMAEForVideoClassification", **settings: Any) -> str:
@@ -132,6 +131,13 @@ _WORDS = (
     *dict.fromkeys(_LETTERS),
     *(f"##{letter}" for letter in dict.fromkeys(_LETTERS)),
 )
+
+
+def _tokenizer() -> Any:
+    """Of single characters."""
+    from transformers import BertTokenizer
+
+    return BertTokenizer(vocab={word: i for i, word in enumerate(_WORDS)})
 
 
 def _saved(folder: Path, *parts: Any) -> str:

@@ -22,7 +22,7 @@ from triptych.features.store import FeatureStore
 from triptych.fuse.provenance import adopted, gives_labels
 from triptych.fuse.timeline import align
 from triptych.fuse.trained import explained, reads, trained_model
-from triptych.predict.classify import zero_shot
+from triptych.predict.classify import CLAP_LANGUAGES, zero_shot
 from triptych.predict.retell import grounds_of, retell
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.trained import trained, weighed
@@ -185,10 +185,12 @@ def _by_words(found: Collected, timeline: Timeline) -> Prediction:
     job = found.job
     # One language for a whole run, so that predictions.csv can be sorted and joined.
     vocabulary = vocabulary_of(job.config.predict)
-    clip = job.extractors.get("clip")
+    clip, clap = (job.extractors.get(name) for name in ("clip", "clap"))
     if clip is not None and clip.source is not None:
-        job.warnings.extend(_unread(vocabulary, clip))
-    elif "text" not in timeline.values:  # no sentence encoder, no shared space
+        job.warnings.extend(_unread(vocabulary, clip, clip.specs[0].options["languages"]))
+    if clap is not None:
+        job.warnings.extend(_unread(vocabulary, clap, CLAP_LANGUAGES))
+    if not (clip or clap or "text" in timeline.values):  # no sentence encoder, no shared space
         missing = 'the sentence encoder is missing (pip install "triptych[embedded]")'
         wanted = any(e.name == "text" for e in chosen(job.config.extract))
         job.warnings.append(
@@ -201,20 +203,19 @@ def _by_words(found: Collected, timeline: Timeline) -> Prediction:
             steps=np.zeros((len(timeline), len(vocabulary.names)), np.float32),
             step_present=np.zeros(len(timeline), bool),
         )
-    return zero_shot(timeline, vocabulary, clip=clip)
+    return zero_shot(timeline, vocabulary, clip=clip, clap=clap)
 
 
-def _unread(vocabulary: Vocabulary, clip: Entry) -> tuple[str, ...]:
+def _unread(vocabulary: Vocabulary, model: Entry, languages: Sequence[str]) -> tuple[str, ...]:
     """What should be known of labels in a language that the model was not taught."""
     from triptych.predict.contrast import unread_labels
 
-    (spec,) = clip.specs
-    unread = unread_labels(vocabulary, languages=spec.options["languages"])
+    unread = unread_labels(vocabulary, languages=languages)
     if not unread:
         return ()
     some = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
-    taught = " and ".join(spec.options["languages"])
-    return (f"clip was taught {taught} alone: what it says of {some} is a guess",)
+    taught = " and ".join(languages)
+    return (f"{model.name} was taught {taught} alone: what it says of {some} is a guess",)
 
 
 def _by_model(found: Collected, timeline: Timeline) -> Prediction:

@@ -14,6 +14,8 @@ import hub_models
 import synth
 from triptych.errors import WeightsError
 from triptych.extract.registry import entry, load
+from triptych.predict.classify import zero_shot
+from triptych.predict.vocabulary import load_vocabulary
 from triptych.records import FeatureTrack, Sound
 
 pytestmark = pytest.mark.needs("hub")
@@ -127,6 +129,28 @@ class TestClap:
         assert len(track) == row + 1 == 3
         assert track.end_s[-1] == pytest.approx(START_S + 2.4)
         np.testing.assert_allclose(np.linalg.norm(track.values, axis=1), 1.0, atol=1e-5)
+
+    def test_its_labels_are_those_of_the_library(self, built: dict[str, str]) -> None:
+        import torch
+        from transformers import AutoTokenizer
+
+        item, sound = built["clap"], wave(0.9, 48_000)
+        track = tracks_of(item, sound, rate_hz=48_000)["clap"]
+        timeline = synth.timeline({"clap": (track.values, [True])})
+        found = zero_shot(timeline, load_vocabulary("rain,a dog,汽车"), clap=entry(item))
+        network, prepare = reference(item[5:], "ClapModel", "ClapFeatureExtractor")
+        tokenizer, logits = AutoTokenizer.from_pretrained(item[5:]), []
+        put = prepare(sound, sampling_rate=48_000, return_tensors="pt")
+        for label in found.labels:
+            tokens = tokenizer(f"This is a sound of {label}.", return_tensors="pt")
+            del tokens["token_type_ids"]
+            with torch.inference_mode():
+                logits.append(network(**put, **tokens).logits_per_audio[0, 0])
+        wanted = torch.stack(logits).softmax(0).numpy()
+        np.testing.assert_allclose(found.steps[0], wanted, atol=1e-4)
+        shares = {each.label: each.score for each in found.ranked}
+        np.testing.assert_allclose([shares[name] for name in found.labels], wanted, atol=1e-4)
+        assert all(each.contributions.keys() == {"audio"} for each in found.ranked)
 
 
 class TestVoice:

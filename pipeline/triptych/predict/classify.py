@@ -3,7 +3,8 @@
 What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
 sentence embeddings of the cues, what is heard through the words for speech, singing and music, or
 through AudioSet's tags where there are any (`triptych.predict.heard`).
-With a model of pictures and words (CLIP and its kin) what is seen meets the labels in its space.
+With a model of pictures and words (CLIP and its kin) what is seen meets the labels in its space,
+and with one of sounds and words (CLAP) what is heard.
 Likeness is the cosine. Scores rank labels; they are no probabilities of being right.
 """
 
@@ -23,11 +24,19 @@ from triptych.predict.heard import likeness_to_tags, weighed
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
-__all__ = ["generic_likeness", "label_vectors", "prepare_labels", "prepare_words", "zero_shot"]
+__all__ = [
+    "CLAP_LANGUAGES",
+    "generic_likeness",
+    "label_vectors",
+    "prepare_labels",
+    "prepare_words",
+    "zero_shot",
+]
 
 # How much a modality is believed. Words name the subject outright; ten ImageNet classes hint at
 # it; speech or music alone says little.
 _TRUST: Mapping[str, float] = {"image": 1.0, "text": 2.0, "audio": 0.25}
+CLAP_LANGUAGES = ("en",)  #: that its published models were taught
 _TRUST_IN_TAGS = 2.0  # 527 sounds name what is heard
 _SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about .1
 # Talking or music is heard in videos about anything: it speaks only for labels as near to it as
@@ -39,6 +48,7 @@ _HEARD = (("a person talking",), ("a person singing a song",), ("music playing",
 _GENERIC = 0.4
 # A modality that is present in less than this share of the steps counts in proportion.
 _FULL_PRESENCE = 0.3
+_SOUNDS = ("This is a sound of {}.",)  # as transformers' zero-shot-audio-classification says it
 _FLAT = 0.05  # belief in a frame whose class probabilities say nothing
 
 
@@ -80,17 +90,23 @@ def generic_likeness(labels: Floats) -> Floats:
 
 
 def zero_shot(
-    timeline: Timeline, vocabulary: Vocabulary, *, clip: Entry | None = None
+    timeline: Timeline,
+    vocabulary: Vocabulary,
+    *,
+    clip: Entry | None = None,
+    clap: Entry | None = None,
 ) -> Prediction:
     """Rank the labels of a vocabulary for a video and for each of its steps.
 
     Args:
-        timeline: with any of the tracks image_labels, text, audioset_labels, sound_tags, clip.
+        timeline: with any of the tracks image_labels, text, audioset_labels, sound_tags, clip,
+            clap.
         vocabulary: at least one label.
         clip: what made the track clip, which then takes the place of image_labels. Without a
             track text, where no sentence encoder is installed, it is all that answers.
+        clap: what made the track clap, which then takes the place of all that is heard else.
     """
-    evidence = _evidence(timeline, vocabulary, clip)
+    evidence = _evidence(timeline, vocabulary, clip, clap)
     steps = np.zeros((len(timeline), len(vocabulary)), np.float32)
     present = np.zeros(len(timeline), bool)
     parts: dict[str, Floats] = {}
@@ -156,12 +172,14 @@ def _prompted(vocabulary: Vocabulary, clip: Entry) -> Floats:
 
 
 def _evidence(
-    timeline: Timeline, vocabulary: Vocabulary, clip: Entry | None
+    timeline: Timeline, vocabulary: Vocabulary, clip: Entry | None, clap: Entry | None
 ) -> dict[str, _Evidence]:
     found: dict[str, _Evidence] = {}
     if clip is not None and "clip" in timeline.values:
         found["image"] = _seen_by(clip, timeline, vocabulary)
-    if clip is not None and "text" not in timeline.values:
+    if clap is not None and "clap" in timeline.values:
+        found["audio"] = _heard_by(clap, timeline, vocabulary)
+    if (clip or clap) is not None and "text" not in timeline.values:
         return found
     labels = label_vectors(vocabulary)
     if "image_labels" in timeline.values and "image" not in found:
@@ -182,6 +200,8 @@ def _evidence(
             labels,
             scale=_TRUST["text"] * _SHARPNESS,
         )
+    if "audio" in found:
+        return found
     if (tagged := timeline.present.get("audioset_labels")) is not None and tagged.any():
         found["audio"] = _Evidence(
             weighed(timeline.values["audioset_labels"]),
@@ -213,6 +233,28 @@ def _seen_by(clip: Entry, timeline: Timeline, vocabulary: Vocabulary) -> _Eviden
         _masked(np.ones(len(frames), np.float32), timeline.present["clip"]),
         _prompted(vocabulary, clip),
         scale=_TRUST["image"] * contrast_of(clip.source).scale,
+    )
+
+
+def _heard_by(clap: Entry, timeline: Timeline, vocabulary: Vocabulary) -> _Evidence:
+    """What a model of sounds and words has to say, as loud as it was taught to say it."""
+    from triptych.extract.clap import kept_descriptions, sharpness_of
+    from triptych.predict.contrast import prompted_vectors
+
+    assert clap.source is not None
+    rows = timeline.values["clap"]
+    labels = prompted_vectors(
+        vocabulary,
+        clap.source,
+        languages=CLAP_LANGUAGES,
+        sentences=dict.fromkeys(("en", "zh"), _SOUNDS),
+        keep=kept_descriptions,
+    )
+    return _Evidence(
+        _unit(rows),
+        _masked(np.ones(len(rows), np.float32), timeline.present["clap"]),
+        labels,
+        scale=sharpness_of(clap.source),
     )
 
 

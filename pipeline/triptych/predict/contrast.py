@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -44,6 +44,7 @@ def prompted_vectors(
     *,
     languages: Sequence[str],
     sentences: Mapping[str, Sequence[str]] | None = None,
+    keep: Callable[[Source, str, Callable[[], Phrases]], Floats] = kept_words,
 ) -> Floats:
     """Unit vectors (L, D) of labels in the space of a model; made once a machine and kept.
 
@@ -52,6 +53,7 @@ def prompted_vectors(
         source: the model.
         languages: that it was taught; words in others are left out where a label has both.
         sentences: by language, instead of those of prompts.tsv.
+        keep: embeds phrases with the model, and keeps them.
     """
     known = sentences or prompts()
     texts = [
@@ -62,7 +64,7 @@ def prompted_vectors(
         )
         for words in vocabulary.phrases
     ]
-    return kept_words(source, f"prompts-{digest_of({'texts': texts})[:16]}", lambda: _rows(texts))
+    return keep(source, f"prompts-{digest_of({'texts': texts})[:16]}", lambda: _rows(texts))
 
 
 def unread_labels(vocabulary: Vocabulary, *, languages: Sequence[str]) -> tuple[str, ...]:
