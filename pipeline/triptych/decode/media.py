@@ -51,8 +51,7 @@ def open_media(
 
     Args:
         path: the file, or the folder.
-        threads: decoder threads. With more than one, what stands in for damaged pictures is not
-            always the same.
+        threads: decoder threads. With more than one, damaged pictures are not always alike.
         language: three-letter code of the preferred sound track.
         max_pixels: larger pictures are refused.
         frames_fps: pictures a second; needed for a folder, of no use for a file.
