@@ -12,7 +12,7 @@ import pytest
 import synth
 from labelled import coloured
 from triptych.config import Config, load_config
-from triptych.features import FeatureStore
+from triptych.features import FeatureStore, words
 from triptych.features.index import DigestIndex
 from triptych.inputs import Source, find_sources
 from triptych.learn.dataset import Dataset, Item, read_dataset
@@ -83,7 +83,7 @@ def test_without_a_recogniser_speech_is_never_recognised(
     lengths: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert fitted(lengths, "train.step_s=1", "extract.asr=never").extract.asr == "never"
-    monkeypatch.setattr("triptych.features.recipe._HEARING", ("a_module_that_nobody_has",))
+    monkeypatch.setitem(words._NEEDS, "asr", ("a_module_that_nobody_has",))
     assert fitted(lengths, "train.step_s=1", "extract.asr=always").extract.asr == "never"
 
 
