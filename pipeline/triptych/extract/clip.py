@@ -12,7 +12,7 @@ import numpy as np
 from triptych.extract.families.clip import described
 from triptych.extract.kept import Phrases, kept_array, phrase_means
 from triptych.extract.pictures import FrameEmbedder, engine_of, normalised
-from triptych.extract.pretrained import pretrained
+from triptych.extract.pretrained import network, pretrained
 from triptych.extract.sources import Source
 from triptych.records import Floats, Spec
 
@@ -76,7 +76,7 @@ def _pictures(source: Source) -> nn.Module:
     class Pictures(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = pretrained("AutoModel", source)
+            self.model = network("AutoModel", source)
             self.model.text_model = None
 
         def forward(self, pictures: Tensor) -> Tensor:
@@ -115,7 +115,6 @@ def _embedded(source: Source, texts: Sequence[str]) -> Floats:
 
 @functools.lru_cache(maxsize=1)
 def _model(source: Source) -> Any:
-    source.check()
-    model = pretrained("AutoModel", source)
+    model = network("AutoModel", source)
     model.vision_model = None
     return model

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
+import functools
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 from triptych.amounts import counted
@@ -29,12 +27,14 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
     import transformers
     from safetensors import SafetensorError
 
+    _hushed()
     if "Model" in auto:
         import torch
 
         options = {"dtype": torch.float32, **options}
     try:
-        with _quiet():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             made = getattr(transformers, auto).from_pretrained(
                 str(source.folder), local_files_only=True, trust_remote_code=False, **options
             )
@@ -77,20 +77,11 @@ def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
     return made.eval()
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without progress bars and advice, which are for people at a prompt."""
+@functools.cache
+def _hushed() -> None:
+    """Once a process: no progress bars and no advice, which are for people at a prompt."""
     from transformers.utils import logging as told_by
 
     told: Any = told_by
-    level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
-    told.set_verbosity(logging.CRITICAL)
+    told.set_verbosity_error()
     told.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        told.set_verbosity(level)
-        if bars:
-            told.enable_progress_bar()
