@@ -83,12 +83,12 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         assert all(name in caught.value.remedy for name in BUILTIN)
 
 
-#: As they were before presets became files: keys of what is stored rest on their specs.
-BEFORE = {
-    "embedded": ("image", "shots", "audio", "speech", "sound_tags", "text"),
+#: What is in them; keys of what is stored rest on the specs of these.
+PRESENT = {
+    "embedded": ("image", "shots", "audio", "music", "speech", "sound_tags", "text"),
     "full": (
         *("image", "shots", "motion", "motion_image"),
-        *("audio", "speech", "sound_tags", "text"),
+        *("audio", "music", "speech", "sound_tags", "text"),
     ),
     "light": ("image", "shots", "audio", "text"),
 }
@@ -97,10 +97,10 @@ BEFORE = {
 class TestChoosing:
     """Presets, and what is added to them."""
 
-    @pytest.mark.parametrize("name", BEFORE)
+    @pytest.mark.parametrize("name", PRESENT)
     def test_a_preset_is_its_extractors(self, name: str) -> None:
         found = chosen(ExtractConfig(preset=name))
-        assert found == tuple(BUILTIN[each] for each in BEFORE[name])
+        assert found == tuple(BUILTIN[each] for each in PRESENT[name])
 
     @pytest.mark.parametrize("name", PRESETS)
     def test_presets_name_what_there_is(self, name: str) -> None:
