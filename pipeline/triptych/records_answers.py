@@ -98,8 +98,7 @@ class Prediction:
     step_present: Mask  #: (T,), False where no modality had evidence
     kind: ScoreKind = "shares"  #: what scores are
     importance: Floats | None = None  #: (T,), 0..1, of each step to a trained model
-    important_to: str = ""  #: the model's name
-    judged: bool = False  #: it learned importance from people's scores, not beside labels
+    judged_by: str = ""  #: model that learned importance from people, not `method` beside labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +136,6 @@ class Summary:
     text: str
     language: str
     sentences: tuple[Cue, ...]  #: the cues that the text quotes, so that nothing is invented
-    important_to: str = ""  #: model whose importance of steps was weighed, else empty
-    judged: bool = False  #: that model learned it from people's scores, not beside labels
     retold: Retold | None = None  #: in the words of a language model
     chapters: tuple[Chapter, ...] = ()  #: in time order, from the timeline's start to its end
     keyphrases: tuple[str, ...] = ()  #: what was said that stands out, best first

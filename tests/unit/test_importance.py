@@ -95,7 +95,7 @@ def test_from_annotations_to_summaries(tmp_path: Path) -> None:
     model = f"predict.model={tmp_path / 'loud'}"
     found = analyze(film, config=load_config(assignments=(model, "predict.labels=cat,dog")))
     assert found.summary.method.endswith("important to loud, learned from people's scores")
-    assert found.prediction.labels == ("cat", "dog") and found.prediction.judged
+    assert found.prediction.labels == ("cat", "dog") and found.prediction.judged_by == "loud"
     importance = found.prediction.importance
     assert importance is not None
     loud = np.repeat(loud_shots(77), 2)

@@ -76,7 +76,7 @@ def summarize(
         shots=shots,
         cues=cues,
         importance=prediction.importance,
-        judged=prediction.judged,
+        judged=bool(prediction.judged_by),
         budget_s=math.inf if kind == "shots" else budget_s,
         most=int(value) if kind == "shots" else None,
         shortest_s=shortest_s,
@@ -127,8 +127,6 @@ def summarize(
             names=names or {},
         ),
         keyphrases=phrases,
-        important_to=prediction.important_to,
-        judged=prediction.judged,
     )
 
 
@@ -142,8 +140,8 @@ def _method(prediction: Prediction, segments: Sequence[Segment]) -> str:
     parts = ", ".join(n for n in ("representative", *WEIGHTS) if n in told and n != "important")
     if prediction.importance is None:
         return f"training-free: {parts or 'nothing to choose by'}"
-    learned = ", learned from people's scores" if prediction.judged else ""
-    told_by = f"important to {prediction.important_to or prediction.method}{learned}"
+    learned = ", learned from people's scores" if prediction.judged_by else ""
+    told_by = f"important to {prediction.judged_by or prediction.method}{learned}"
     return ", ".join(p for p in (parts, told_by) if p)
 
 

@@ -58,7 +58,6 @@ def trained(timeline: Timeline, explanation: Explanation, *, model: TrainedModel
         step_present=np.asarray(explanation.present, bool),
         kind=_KINDS[model.task],
         importance=np.asarray(explanation.importance, np.float32),
-        important_to=model.name,
     )
 
 
@@ -67,7 +66,7 @@ def weighed(prediction: Prediction, explanation: Explanation, *, model: TrainedM
     if not explanation.present.any():
         return prediction
     importance = np.asarray(explanation.importance, np.float32)
-    return replace(prediction, importance=importance, important_to=model.name, judged=True)
+    return replace(prediction, importance=importance, judged_by=model.name)
 
 
 def _by_modality(explanation: Explanation) -> dict[str, Floats]:

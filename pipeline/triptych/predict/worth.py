@@ -30,7 +30,7 @@ def step_scores(
         cues: in time order.
         prediction: with what a model says of the steps, if there is one.
     """
-    if prediction.judged and prediction.importance is not None:
+    if prediction.judged_by and prediction.importance is not None:
         return prediction.importance
     ranked = moments.ranked(
         timeline, views_of(timeline), shots=shots, cues=cues, importance=prediction.importance

@@ -195,7 +195,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def _summary(analysis: Analysis) -> dict[str, Any]:
-    summary = analysis.summary
+    summary, prediction = analysis.summary, analysis.prediction
     return {
         "method": summary.method,
         "budget_s": summary.budget_s,
@@ -209,10 +209,10 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
         "keyphrases": list(summary.keyphrases),
         "generated": None if summary.retold is None else _retold(analysis, summary.retold),
         "importance": None
-        if not summary.important_to
+        if prediction.importance is None
         else {
-            "model": summary.important_to,
-            "learned_from": "people" if summary.judged else "labels",
+            "model": prediction.judged_by or prediction.method,
+            "learned_from": "people" if prediction.judged_by else "labels",
         },
     }
 

@@ -120,7 +120,7 @@ def _moments(analysis: Analysis, words: Words) -> list[str]:
         return []
     return [
         *_bullets(words.key_moments, items),
-        f"*{escape(chosen_text(analysis.summary, words))}*",
+        f"*{escape(chosen_text(analysis.prediction, words))}*",
     ]
 
 

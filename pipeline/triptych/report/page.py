@@ -70,7 +70,7 @@ def page_html(
         reel=reel,
         cues=_cues(analysis),
         moments=moments,
-        chosen=one_line(chosen_text(analysis.summary, ui)),
+        chosen=one_line(chosen_text(analysis.prediction, ui)),
         sentences=_sentences(analysis),
         generated=_generated(analysis, ui),
         chapters=_chapters(analysis),

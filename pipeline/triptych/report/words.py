@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triptych.records import Summary
+from triptych.records import Prediction
 from triptych.retold import Retold
 
 __all__ = ["Words", "chosen_text", "generated_text", "parts_text", "words_for"]
@@ -190,12 +190,13 @@ def generated_text(retold: Retold, words: Words) -> str:
     return f"{said}. {words.ungrounded.format(retold.dropped)}" if retold.dropped else said
 
 
-def chosen_text(summary: Summary, words: Words) -> str:
+def chosen_text(prediction: Prediction, words: Words) -> str:
     """What key moments were chosen by, and where importance of moments was learned."""
-    if not summary.important_to:
+    if prediction.importance is None:
         return words.chosen_freely
-    said = words.chosen_by_people if summary.judged else words.chosen_by_labels
-    return said.format(summary.important_to)
+    if prediction.judged_by:
+        return words.chosen_by_people.format(prediction.judged_by)
+    return words.chosen_by_labels.format(prediction.method)
 
 
 def words_for(language: str) -> Words:
