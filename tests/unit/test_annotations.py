@@ -155,6 +155,24 @@ def test_videos_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert [item.source.path.name for item in data.items] == ["a.mp4"]
 
 
+def test_a_folder_beside_named_annotations_only_holds_videos(tmp_path: Path) -> None:
+    written(tmp_path / "films" / "a.mp4", "")
+    written(tmp_path / "films" / "people.jsonl", json.dumps({"vid": "a", "label": [[1], [2]]}))
+    told = written(tmp_path / "said" / "a.csv", "time,score\n0,1\n1,2\n2,3\n")
+    (item,) = read_judged([told, tmp_path / "films"], out=tmp_path / "model").items
+    assert item.people is not None and item.people.scores.shape == (1, 3)
+    (item,) = read_judged([tmp_path / "films"], out=tmp_path / "model").items
+    assert item.people is not None and item.people.scores.shape == (1, 2)
+
+
+def test_two_annotations_of_one_video_are_one_too_many(tmp_path: Path) -> None:
+    written(tmp_path / "a.mp4", "")
+    one = written(tmp_path / "a.csv", "time,score\n0,1\n1,2\n")
+    other = written(tmp_path / "a.json", '{"time":[0,1],"score":[2,1]}')
+    with pytest.raises(UsageError, match="two annotations of this video"):
+        read_judged([one, other], out=tmp_path / "model")
+
+
 def test_two_videos_of_one_name_need_a_manifest(tmp_path: Path) -> None:
     for folder in "xy":
         written(tmp_path / folder / "a.mp4", "")

@@ -30,7 +30,8 @@ def read_judged(
 
     Args:
         inputs: annotations; manifests with a column `importance` that names the annotations of
-            each video; folders, in which annotations and videos are found.
+            each video; folders, in which videos are found, and annotations, too, where none are
+            named.
         out: folder for results, nothing in which is an input.
         frames_fps: see `find_sources`.
 
@@ -42,10 +43,11 @@ def read_judged(
     strays: list[str] = []
     spoken: list[Annotation] = []
     places: list[Path] = []
+    named = any(not os.path.isdir(given) for given in inputs)
     for given in map(Path, inputs):
         if given.is_dir():
             places.append(given)
-            files = [p for p in sorted(given.iterdir()) if _may_be_one(p)]
+            files = [] if named else [p for p in sorted(given.iterdir()) if _may_be_one(p)]
         elif given.suffix.lower() in ENDINGS:
             if not given.is_file():
                 raise InputError("no such file", path=given)
@@ -61,11 +63,11 @@ def read_judged(
                 spoken += read_annotations(file)
                 places.append(file.parent)
     by_name, lost = _matched(spoken, places, out=out, frames_fps=frames_fps)
-    found = list({str(item.source.path): item for item in (*by_name, *found)}.values())
+    found = _each_once([*by_name, *found])
     if not found:
-        named = f": {listed(a.names[0] for a in lost)}" if lost else ""
+        missing = f": {listed(a.names[0] for a in lost)}" if lost else ""
         raise UsageError(
-            f"no video that anybody judged{named}",
+            f"no video that anybody judged{missing}",
             path=Path(inputs[0]),
             remedy="put the videos beside the annotations, under the names that those have"
             if lost
@@ -83,6 +85,21 @@ def read_judged(
             f"{listed(strays)}"
         )
     return Dataset(task="importance", items=tuple(found), warnings=tuple(warnings))
+
+
+def _each_once(items: Sequence[Item]) -> list[Item]:
+    """The videos, none of which two files may say different things of."""
+    known: dict[tuple[str, float | None, float | None], Item] = {}
+    for item in items:
+        place = os.path.abspath(item.source.path)
+        first = known.setdefault((place, item.source.start_s, item.source.end_s), item)
+        if first is not item:
+            raise UsageError(
+                "there are two annotations of this video",
+                path=item.source.path,
+                remedy="give one; several people's scores stand in one file",
+            )
+    return list(known.values())
 
 
 def _may_be_one(path: Path) -> bool:
