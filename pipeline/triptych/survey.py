@@ -18,6 +18,7 @@ from triptych.config import Config
 from triptych.errors import InputError, TriptychError, UsageError
 from triptych.extract.registry import chosen
 from triptych.extract.specs import ASR_VERSION, OCR_VERSION
+from triptych.extract.whisper import whisper_recipe
 from triptych.features.index import DigestIndex
 from triptych.features.keys import digest_of, file_digest
 from triptych.fuse.language import llm_digest
@@ -73,6 +74,11 @@ class Survey:
     def _extractors(self) -> list[Any]:
         entries = [entry for entry in chosen(self.config.extract) if not entry.missing()]
         return [[spec.recipe() for spec in entry.specs] for entry in entries]
+
+    @functools.cached_property
+    def _asr(self) -> Any:
+        own = self.config.extract.asr_model
+        return [ASR_VERSION, whisper_recipe(own)] if own else ASR_VERSION
 
     @functools.cached_property
     def _llm_digest(self) -> list[list[Any]]:
@@ -142,7 +148,7 @@ class Survey:
                 "model": self._model_digest,
                 "llm": self._llm_digest,
                 "extractors": self._extractors,
-                "asr": _has("faster_whisper") and ASR_VERSION,
+                "asr": _has("faster_whisper") and self._asr,
                 "ocr": config.extract.ocr != "never" and _has("rapidocr") and OCR_VERSION,
                 "otio": "otio" in config.report.formats and _has("opentimelineio"),
                 "version": [__version__, _REPORT_VERSION],

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from triptych.extract.registry import Extraction
-from triptych.extract.whisper import whisper
+from triptych.extract.whisper import own_whisper, whisper
 from triptych.records import Cue, Floats, Sound
 
 __all__ = ["SpeechRecognizer"]
@@ -36,9 +36,15 @@ class SpeechRecognizer:
 
     takes: ClassVar[tuple[type, ...]] = (Sound,)
 
-    def __init__(self, language: str = "") -> None:
+    def __init__(self, language: str = "", *, model: str = "") -> None:
+        """Load a model.
+
+        Args:
+            language: that is spoken; empty: heard.
+            model: of the user's own; empty: the packaged one.
+        """
         self._language = language
-        self._model = whisper()
+        self._model = own_whisper(model) if model else whisper()
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         cues: list[Cue] = []

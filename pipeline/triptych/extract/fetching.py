@@ -22,6 +22,7 @@ _BEST = (
     ("*.safetensors",),
     ("pytorch_model.bin",),
     ("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"),
+    ("model.bin",),
 )
 
 

@@ -33,6 +33,7 @@ _WEIGHTS = (
     "model.safetensors",
     "pytorch_model.bin.index.json",
     "pytorch_model.bin",
+    "model.bin",  # of CTranslate2
 )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from triptych.config import Config
+from triptych.config import Config, ExtractConfig
 from triptych.extract.registry import chosen
-from triptych.extract.specs import ASR_VERSION, SPEECH
 from triptych.features.keys import DECODE_VERSION
 from triptych.features.words import missing_reader, word_recipe
 
@@ -22,8 +21,8 @@ def features_recipe(config: Config) -> dict[str, Any]:
     """
     entries = [entry for entry in chosen(config.extract) if not entry.missing()]
     extract = config.extract
-    hears = extract.asr != "never" and not missing_reader("asr")
-    reads = extract.ocr != "never" and not missing_reader("ocr")
+    hears = extract.asr != "never" and not missing_reader("asr", extract)
+    reads = extract.ocr != "never" and not missing_reader("ocr", extract)
     # What is off by default is named only where it is on: keys stay what they were without it.
     captions = {"captions": word_recipe("ocr", extract)} if reads else {}
     return {
@@ -37,6 +36,12 @@ def features_recipe(config: Config) -> dict[str, Any]:
         },
         "step_s": extract.step_s,
         "tracks": {spec.name: spec.recipe() for entry in entries for spec in entry.specs},
-        "speech": {"version": ASR_VERSION, "weights": SPEECH.weights} if hears else None,
+        "speech": _speech(extract) if hears else None,
         **captions,
     }
+
+
+def _speech(config: ExtractConfig) -> dict[str, Any]:
+    told = word_recipe("asr", config)
+    del told["language"]  # named beside it
+    return told

