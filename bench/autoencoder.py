@@ -1,7 +1,7 @@
 """What an autoencoder's codes are worth: a linear probe on clips that have labels.
 
     triptych train ../shared/data/fight_surv -o MODEL --task features
-    python bench/autoencoder.py --data ../shared/data --model MODEL
+    python bench/extract.py codes --model MODEL
 
 Fight or no fight, five folds by recording (labels.csv); a clip is the mean and the spread of its
 frames' rows. The autoencoder saw the pictures of all clips, the test clips' among them, but no label.
@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -27,6 +24,7 @@ from triptych.decode import open_media
 from triptych.extract.drive import pump
 from triptych.extract.registry import load
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FPS = 4.0
 
 
@@ -60,30 +58,21 @@ def accuracy(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> flo
     return right / len(labels)
 
 
-def table(data: Path, model: str) -> Iterator[str]:
-    """As Markdown."""
-    found = clips(data)
+def add_parser(commands: Any) -> None:
+    """The sub-command `codes`."""
+    parser = commands.add_parser("codes", help="a linear probe on an autoencoder's codes")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--model", required=True, help="folder of the autoencoder")
+    parser.set_defaults(run=codes)
+
+
+def codes(asked: argparse.Namespace) -> dict[str, float]:
+    """Accuracy of a probe on its codes, on colours and on EfficientNet's embedding."""
+    found = clips(asked.data)
     labels = np.array([clip["label"] for clip in found])
     folds = np.array([clip["fold"] for clip in found])
-    items = (f"autoencoder={model}", "colour", "image")
-    yield f"| features | columns | accuracy, {len(found)} clips |"
-    yield "|---|---|---|"
-    most = max((labels == name).mean() for name in np.unique(labels))
-    yield f"| none: the commoner label | 0 | {most:.3f} |"
-    for item, features in zip(items, rows_of(data, found, items), strict=True):
-        name, share = item.partition("=")[0], accuracy(features, labels, folds)
-        yield f"| `{name}` | {features.shape[1]} | {share:.3f} |"
-        print(f"{name}: {share:.3f}", file=sys.stderr, flush=True)
-
-
-def main() -> None:
-    """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--model", required=True, help="folder of the autoencoder")
-    given = parser.parse_args()
-    print("\n".join(table(given.data, given.model)))
-
-
-if __name__ == "__main__":
-    main()
+    items = (f"autoencoder={asked.model}", "colour", "image")
+    shares = {"commoner label": max(float((labels == name).mean()) for name in np.unique(labels))}
+    for item, features in zip(items, rows_of(asked.data, found, items), strict=True):
+        shares[item.partition("=")[0]] = accuracy(features, labels, folds)
+    return {"clips": len(found), **shares}

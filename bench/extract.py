@@ -1,6 +1,8 @@
 """How good and how fast features are, one study a sub-command; figures as JSON.
 
     python bench/extract.py esc10 --weights ../shared/data/weights/mn04_as_mAP_432.pt
+    python bench/extract.py shots --montages 6
+    python bench/extract.py codes --model MODEL
     python bench/extract.py hearing --weights ../shared/data/weights/mn04_as_mAP_432.pt
 
 To add a study, write `add_parser(commands)` in a module of its own, as `extract_sound.py` does,
@@ -25,7 +27,7 @@ sys.path[:0] = [str(ROOT / "bench")]
 
 from measure import machine, versions
 
-STUDIES = ("extract_sound",)
+STUDIES = ("extract_sound", "extract_shots", "autoencoder")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Cuts of montages of real clips: how many are found, and what it costs.
 
-    python bench/extract_shots.py --data ../shared/data --montages 6
+    python bench/extract.py shots --montages 6
 
 With `--dissolve 1.0` each cut is made a dissolve of so many seconds, whose middle is the truth.
 The truth is how the montages were made (bench/montage.py). A found cut counts once, if one of the
@@ -11,16 +11,12 @@ decoding left out.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as a worker of the command
 
 import av
 import numpy as np
@@ -32,6 +28,7 @@ from triptych.extract.drive import pump
 from triptych.extract.registry import load
 from triptych.extract.shots import shots_of
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DETECTORS = ("shots", "transnet")
 TOLERANCE_S = 0.5
 FRAME_S = 1.5 / FPS  # a frame away, whatever the rounding
@@ -133,27 +130,16 @@ def measure(
     }
 
 
-def table(figures: dict[str, dict[str, float]]) -> Iterator[str]:
-    """As Markdown."""
-    yield "| detector | cuts | precision | recall | F1 at 0.5 s | F1 to a frame | CPU ms a frame |"
-    yield "|---|---|---|---|---|---|---|"
-    for name, f in figures.items():
-        shares = " | ".join(f"{f[k]:.3f}" for k in ("precision", "recall", "f1", "f1_to_a_frame"))
-        yield f"| `{name}` | {f['cuts']:.0f} | {shares} | {f['ms_a_frame']:.2f} |"
-
-
-def main() -> None:
-    """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+def add_parser(commands: Any) -> None:
+    """The sub-command `shots`."""
+    parser = commands.add_parser("shots", help="cuts of montages of real clips")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--montages", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0, help="of the first montage")
     parser.add_argument("--dissolve", type=float, default=0.0, metavar="S", help="in place of cuts")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    figures = measure(given.data, given.montages, first_seed=given.seed, dissolve_s=given.dissolve)
-    print(json.dumps(figures, indent=1) if given.json else "\n".join(table(figures)))
+    parser.set_defaults(run=shots)
 
 
-if __name__ == "__main__":
-    main()
+def shots(asked: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Both detectors over montages."""
+    return measure(asked.data, asked.montages, first_seed=asked.seed, dissolve_s=asked.dissolve)
