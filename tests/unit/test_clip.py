@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,19 @@ class TestChoosing:
         item = self.write(tmp_path, {"model_type": "clip"})
         with pytest.raises(WeightsError, match="AutoModel of transformers cannot read it"):
             load(item)
+
+    def test_a_tensor_that_is_missing_is_named(
+        self, tmp_path: Path, models: dict[str, str]
+    ) -> None:
+        """transformers would put random numbers in its place."""
+        from safetensors.torch import load_file, save_file
+
+        shutil.copytree(models["clip"], tmp_path / "less")
+        tensors = load_file(tmp_path / "less" / "model.safetensors")
+        del tensors["visual_projection.weight"]
+        save_file(tensors, tmp_path / "less" / "model.safetensors", {"format": "pt"})
+        with pytest.raises(WeightsError, match=r"1 tensor missing: visual_projection\.weight"):
+            load(f"clip={tmp_path / 'less'}")
 
     def test_it_must_be_named(self) -> None:
         with pytest.raises(UsageError, match="'clip' does not say with which model"):
