@@ -26,6 +26,7 @@ from triptych.extract.registry import BUILTIN, entry
 GOLDEN = Path(__file__).with_name("tracks.json")
 NEEDS = {
     "image": ("embedded",),
+    "transnet": ("shots",),
     "motion": ("motion",),
     "motion_image": ("embedded", "motion"),
     "speech": ("embedded", "asr"),
@@ -39,6 +40,7 @@ TOLERANCE = {
     "speech": 0.05,
     "image": 0.01,
     "image_labels": 0.01,
+    "transnet": 0.01,
     "motion": 0.01,
     "motion_image": 0.01,
 }
