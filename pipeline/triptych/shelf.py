@@ -59,7 +59,7 @@ def model_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{'':11}{row['what']}"
         for model in row.get("models", ()):
             wanted = model["id"] if "/" in model["id"] else f"{row['id']}={model['id']}"
-            fetch = f"not here: triptych models fetch {wanted}"
+            fetch = f"not here: {row['bring'] or f'triptych models fetch {wanted}'}"
             state = model["licence"] or "licence not told"
             yield f"{'':11}{row['id']}={model['id']}: {state if model['present'] else fetch}"
 
@@ -82,6 +82,7 @@ def _family_row(family: Family) -> dict[str, Any]:
         "id": family.name,
         "what": family.what,
         "tracks": dict(family.tracks),
+        "bring": family.bring,
         "present": not missing_modules(family.modules),
         "install": f"triptych[{family.extra}]" if family.extra else "",
         "models": [
@@ -93,7 +94,7 @@ def _family_row(family: Family) -> dict[str, Any]:
 
 def _folder(family: Family, name: str) -> Path | None:
     """Where a model is, if it is here."""
-    if family.fetch is None:
+    if family.fetch is None and not family.bring:
         return hub_folder(name)
     try:
         source = family.describe(name).source

@@ -41,6 +41,8 @@ def fetch(model: str) -> str:
     if sign and not isinstance(family, Family):
         known = ", ".join(families())
         raise UsageError(f"no family {name!r}", remedy=f"there are {known}" if known else "")
+    if isinstance(family, Family) and family.bring:
+        raise UsageError(f"models of {name!r} are not fetched", remedy=f"bring one: {family.bring}")
     if isinstance(family, Family) and family.fetch is not None:
         return family.fetch(source)
     return _from_hub(source if sign else model)

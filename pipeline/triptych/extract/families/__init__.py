@@ -62,7 +62,8 @@ class Family:
     examples: tuple[str, ...]  #: sources that are known to work, the usual one first
     modules: tuple[str, ...] = ()  #: importable modules it needs
     extra: str = "hub"  #: the extra of triptych that brings them
-    #: Downloads one source; None: a model of the hub.
+    bring: str = ""  #: how one comes by a model that nothing downloads
+    #: Downloads one source; None: a model of the hub, but for those that are brought.
     fetch: Callable[[str], str] | None = field(default=None)
 
 

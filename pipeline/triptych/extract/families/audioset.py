@@ -104,4 +104,5 @@ FAMILY = Family(
     examples=(_EXAMPLE,),
     modules=_MODULES,
     extra="",
+    bring="a file of the EfficientAT releases",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triptych.errors import UsageError, WeightsError
+from triptych.errors import WeightsError
 from triptych.extract.families import Family
 from triptych.extract.sources import find_source
 from triptych.extract.specs import Entry
@@ -46,12 +46,6 @@ def describe(given: str) -> Entry:
     )
 
 
-def _fetch(given: str) -> str:
-    raise UsageError(
-        "an autoencoder is not fetched: it is trained on a folder of videos", remedy=_TRAIN
-    )
-
-
 FAMILY = Family(
     name="autoencoder",
     what=_WHAT,
@@ -59,5 +53,5 @@ FAMILY = Family(
     tracks={"autoencoder": "image"},
     examples=("/models/pictures",),
     extra="",
-    fetch=_fetch,
+    bring=_TRAIN,
 )
