@@ -52,12 +52,12 @@ def fitted(videos: list[Judged], **options: object):
 
 
 def test_what_can_be_learned_is_and_noise_is_not() -> None:
-    found = fitted([judged(i) for i in range(30)]).metrics
+    found = fitted([judged(i) for i in range(24)], epochs=24).metrics
     assert found["splits"]["test"]["metrics"]["kendall"] > 0.5
     assert found["splits"]["test"]["intervals"]["kendall"][0] > 0.4
     assert found["ablation"]["alone"]["audio"] > found["ablation"]["alone"]["image"] + 0.3
     assert found["task"] == "importance" and found["labels"] == []
-    noise = fitted([judged(i, learnable=False) for i in range(30)]).metrics
+    noise = fitted([judged(i, learnable=False) for i in range(24)], epochs=8).metrics
     assert abs(noise["splits"]["test"]["metrics"]["kendall"]) < 0.2
 
 
@@ -81,13 +81,13 @@ def test_types_that_say_nothing_of_steps_are_refused(tmp_path: Path) -> None:
 @pytest.mark.needs("embedded")
 def test_from_annotations_to_summaries(tmp_path: Path) -> None:
     """Trained on films whose loud shots matter, it shows the loud shots of a new one."""
-    films = judged_folder(tmp_path / "films", films=8)
-    settings = ("extract.asr=never", "runner.workers=1", "train.epochs=30")
+    films = judged_folder(tmp_path / "films", films=6)
+    settings = ("extract.asr=never", "runner.workers=1", "train.epochs=30", "train.step_s=1")
     config = load_config(
         assignments=(*settings, "train.task=importance", "train.folds=2", "train.preset=light")
     )
     result = train([films / "people.jsonl"], tmp_path / "loud", config=config)
-    assert result["used"] == 8 and result["task"] == "importance"
+    assert result["used"] == 6 and result["task"] == "importance"
     assert result["metrics"]["splits"]["validation"]["metrics"]["spearman"] > 0.3
     assert "ranks the moments" in (tmp_path / "loud" / "README.md").read_text("utf-8")
 
@@ -111,7 +111,7 @@ def test_from_annotations_to_summaries(tmp_path: Path) -> None:
     measured = evaluate_summaries(
         tmp_path / "loud", [fresh, films], config=load_config(assignments=("runner.workers=1",))
     )
-    assert measured["metrics"]["kendall"] > 0.3 and measured["used"] == 11
+    assert measured["metrics"]["kendall"] > 0.3 and measured["used"] == 9
     assert 3 <= measured["measured"] < 6 and "left out of all figures" in measured["warnings"][0]
     assert measured["baselines"].keys() == {"uniform", "random"}
     assert measured["baselines"]["uniform"]["metrics"]["kendall"] is None
