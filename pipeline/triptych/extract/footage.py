@@ -67,7 +67,9 @@ class Windows:
 
     >>> windows = Windows(frames=3, fps=2.0)
     >>> [w for n in (0.0, 0.4, 1.0, 2.5) for w in windows.feed(n, pts_s=5 + n)]
-    [[0.0, 0.4, 1.0], [1.0, 1.0, 2.5]]
+    [[0.0, 0.4, 1.0]]
+    >>> list(windows.finish())
+    [[1.0, 1.0, 2.5]]
     """
 
     def __init__(self, *, frames: int, fps: float) -> None:
