@@ -6,11 +6,13 @@ The model is a real one, small and new, taught to write four sentences of which 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from analysis_factory import make_analysis
 from command import clip, triptych
@@ -219,6 +221,21 @@ def test_what_is_no_model_is_refused_before_anything_is_done(llm: Path, tmp_path
     film = clip(tmp_path / "film.mp4")
     told = triptych("run", film, "-o", tmp_path / "out", "--llm", tmp_path / "gone")
     assert told.returncode == 2 and "a run never does" in told.stderr
+    assert "hf download ORG/NAME" in told.stderr  # a path is nothing to fetch
     assert not (tmp_path / "out").exists()
     before = llm_digest(str(llm))
     assert before == llm_digest(str(llm)) and len(before) >= 4
+
+
+def test_weights_that_are_damaged_or_lack_a_part_are_refused(llm: Path, tmp_path: Path) -> None:
+    cut, less = (Path(shutil.copytree(llm, tmp_path / name)) for name in ("cut", "less"))
+    weights = llm / "model.safetensors"
+    (cut / weights.name).write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UsageError, match="cannot be loaded") as told:
+        retell(str(cut), GROUNDS, origin_s=0.0, chinese=False)
+    assert str(cut) in str(told.value)
+    tensors = load_file(weights)
+    del tensors[next(name for name in tensors if "attn" in name)]
+    save_file(tensors, less / weights.name, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=r"lacks weights: .*attn"):
+        retell(str(less), GROUNDS, origin_s=0.0, chinese=False)

@@ -10,7 +10,7 @@ from triptych.amounts import counted
 from triptych.errors import WeightsError
 from triptych.extract.sources import Source
 
-__all__ = ["network", "pretrained"]
+__all__ = ["hushed", "network", "pretrained"]
 
 
 def pretrained(auto: str, source: Source, **options: Any) -> Any:
@@ -27,7 +27,7 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
     import transformers
     from safetensors import SafetensorError
 
-    _hushed()
+    hushed()
     if "Model" in auto:
         import torch
 
@@ -78,7 +78,7 @@ def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
 
 
 @functools.cache
-def _hushed() -> None:
+def hushed() -> None:
     """Once a process: no progress bars and no advice, which are for people at a prompt."""
     from transformers.utils import logging as told_by
 

@@ -44,9 +44,10 @@ def _fetched(name: str) -> Path:
     except HFValidationError:
         found = None
     if not isinstance(found, str):
+        fetched = "ORG/NAME" if Path(name).is_absolute() or Path(name).exists() else name
         raise UsageError(
             f"no language model {name!r} on this machine",
-            remedy=f"{REMEDY}: `hf download {name}` fetches one; a run never does",
+            remedy=f"{REMEDY}: `hf download {fetched}` fetches one; a run never does",
         )
     return Path(found).parent
 

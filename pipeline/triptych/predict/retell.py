@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from triptych.errors import UsageError
+from triptych.extract.pretrained import hushed
 from triptych.fuse.language import REMEDY, llm_folder
 from triptych.predict.narrate import clock
 from triptych.records import Cue, Segment
@@ -162,25 +163,37 @@ def _tokens(tokenizer: Any, prompt: str) -> Any:
 def _loaded(folder: str) -> tuple[Any, Any]:
     """Tokenizer and model of a folder; code that lies in it is never run, no pickle is read."""
     import torch
+    from safetensors import SafetensorError
 
     hub: Any = import_module("transformers")
+    hushed()
     try:
         tokenizer = hub.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-        model = hub.AutoModelForCausalLM.from_pretrained(
+        model, told = hub.AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
+            output_loading_info=True,
         )
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as err:
+    except (
+        *(ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError),
+        SafetensorError,
+    ) as err:
         raise UsageError(
             f"the language model cannot be loaded: {str(err).splitlines()[0] if str(err) else err!r}",
             path=folder,
             remedy=REMEDY,
         ) from err
+    if missing := sorted(told["missing_keys"]):  # random numbers would take their place
+        raise UsageError(
+            f"the language model lacks weights: {', '.join(missing[:3])}",
+            path=folder,
+            remedy=REMEDY,
+        )
     known = model.generation_config
     # Greedy, whatever the model's own settings ask for.
     model.generation_config = hub.GenerationConfig(
