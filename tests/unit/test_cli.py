@@ -169,6 +169,8 @@ def test_text_in_a_folder_is_skipped_but_a_failure_when_it_is_named(tmp_path: Pa
         (["{film}", "--set", "fps"], "cannot read --set 'fps' (write section.key=value)"),
         (["{film}", "--fps", "0"], "decode.fps must be above 0, and at most 240"),
         (["{film}", "--format", "json,pdf"], "'pdf' is none of json, md"),
+        (["{film}", "--extract", "audioset=gone.pt"], "give a file like mn04_as_mAP_432.pt"),
+        (["{film}", "--extract", "clip=/gone"], "give an id of the hub, such as openai/"),
         (["{film}", "--preset", "huge"], "no preset 'huge' (there are embedded, full, light"),
         (["{film}", "--summary", "half"], "cannot read the summary length 'half' (write a share"),
         (["{film}", "--max-failures", "few"], "cannot read --max-failures 'few' (write a number"),

@@ -130,11 +130,13 @@ def find_source(given: str, *, example: str = "") -> Source:
             "it, and it is not in the local hub cache",
             remedy=f"triptych models fetch {given}",
         )
-    like = f", such as {example}" if example else ""
+    wanted = "an id of the hub"
+    if example:
+        wanted = f"{wanted}, such as {example}" if is_hub_id(example) else f"a file like {example}"
     raise WeightsError(
         f"the model {given!r} is nowhere: it is no file or folder, and no installed package "
         "ships it",
-        remedy=f"check the path, or give an id of the hub{like}",
+        remedy=f"check the path, or give {wanted}",
     )
 
 

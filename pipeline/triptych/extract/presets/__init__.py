@@ -64,7 +64,11 @@ def _parsed(name: str, text: str) -> Preset:
     try:
         data = tomllib.loads(text)
     except ValueError as err:
-        raise UsageError(f"not valid TOML: {err}", path=name) from err
+        raise UsageError(
+            f"not valid TOML: {err}",
+            path=name,
+            remedy='write for example extractors = ["image", "audio"]',
+        ) from err
     items, what = data.pop("extractors", None), data.pop("what", "")
     well = isinstance(items, list) and items and all(isinstance(item, str) for item in items)
     if data or not well or not isinstance(what, str):
