@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pysubs2
 
 from analysis_factory import NASTY, make_analysis
-from triptych.records import Cue
+from triptych.config import Config
+from triptych.records import Chapter, Cue
 from triptych.report.captions import vtt_text
 from triptych.report.markdown import escape, summary_text
+from triptych.report.page import page_html
 from triptych.report.text import href
 from triptych.report.words import Words, words_for
 
@@ -61,6 +64,16 @@ def test_the_summary_is_chinese_for_chinese_films() -> None:
     text = summary_text(make_analysis(language="zh-Hans"), name="a.mp4", warnings=[])
     assert "## 关键时刻" in text
     assert "Key moments" not in text
+
+
+def test_a_chapter_without_words_is_numbered() -> None:
+    found = make_analysis(language="zh")
+    parts = (Chapter(start_s=0, end_s=4, title="猫"), Chapter(start_s=4, end_s=10))
+    found = replace(found, summary=replace(found.summary, chapters=parts))
+    text = summary_text(found, name="x", warnings=[])
+    assert "- **0:00** 猫\n- **0:04** 第 2 章\n" in text
+    page = page_html(found, folder=Path(), config=Config(), source={}, outputs={}, warnings=[])
+    assert '<span dir="auto">第 2 章</span>' in page
 
 
 def test_an_empty_analysis_is_still_a_page() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from triptych.records import Analysis
+from triptych.report.chapters import titled
 from triptych.report.text import clock, duration_text, one_line, score_text
 from triptych.report.words import Words, chosen_text, generated_text, parts_text, words_for
 
@@ -100,11 +101,9 @@ def _labels(analysis: Analysis, words: Words) -> list[str]:
 
 
 def _chapters(analysis: Analysis, words: Words) -> list[str]:
-    chapters = analysis.summary.chapters
-    if len(chapters) < 2:  # one chapter is the film
+    if len(analysis.summary.chapters) < 2:  # one chapter is the film
         return []
-    start_s = analysis.info.start_s
-    items = [f"**{clock(c.start_s - start_s)}** {escape(c.title)}".rstrip() for c in chapters]
+    items = [f"**{clock(begin)}** {escape(title)}" for begin, _, title in titled(analysis)]
     return _bullets(words.chapters, items)
 
 

@@ -12,6 +12,7 @@ from triptych.amounts import sized
 from triptych.config import Config
 from triptych.records import FRAMES, Analysis, LabelScore, ScoreKind
 from triptych.report.analysis import plain, versions
+from triptych.report.chapters import titled
 from triptych.report.lanes import lane_data
 from triptych.report.pictures import best_frame, key_frames, small_jpegs
 from triptych.report.reel import stretches
@@ -178,14 +179,9 @@ def _poster(analysis: Analysis) -> str:
 
 
 def _chapters(analysis: Analysis) -> list[dict[str, Any]]:
-    start_s = analysis.info.start_s
     found = [
-        {
-            "at": round(chapter.start_s - start_s, 3),
-            "clock": clock(chapter.start_s - start_s),
-            "title": one_line(chapter.title),
-        }
-        for chapter in analysis.summary.chapters
+        {"at": round(begin, 3), "clock": clock(begin), "title": title}
+        for begin, _, title in titled(analysis)
     ]
     return found if len(found) > 1 else []  # one chapter is the film
 
