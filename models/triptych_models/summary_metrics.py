@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "SHARE",
     "boundary_f1",
     "coverage",
     "f_score",
@@ -29,7 +30,7 @@ __all__ = [
 
 Doubles = npt.NDArray[np.float64]
 
-_SHARE = 0.15
+SHARE = 0.15
 _BLOCK = 64  # steps compared with all before them at a time
 
 
@@ -96,7 +97,7 @@ def f_score(
 
 
 def shot_summary(
-    scores: npt.ArrayLike, shots: Sequence[tuple[int, int]], *, share: float = _SHARE
+    scores: npt.ArrayLike, shots: Sequence[tuple[int, int]], *, share: float = SHARE
 ) -> npt.NDArray[np.bool_]:
     """The summary that scores ask for: whole shots of the highest total mean score, (steps,).
 

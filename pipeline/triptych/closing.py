@@ -21,6 +21,7 @@ __all__ = [
 _MOST_ROWS, _MOST_MISTAKES = 40, 5
 _APART = "  "  # between a figure and its interval; a line's end where the terminal is narrow
 _ENDLESS = 10_000
+_FEW = 6  # of five films all may differ in one direction by chance, one time in sixteen
 
 
 def print_closing(totals: dict[str, Any], out: str, stream: TextIO) -> None:
@@ -204,7 +205,7 @@ def print_agreement(result: dict[str, Any], stream: TextIO) -> None:
             for rival, measured in one["difference"].items():
                 for name in ("kendall", "f_score"):
                     if (found := measured.get(name, {})).get("difference") is not None:
-                        told = _apart(name, one["name"], rival, found)
+                        told = _apart(name, one["name"], rival, found, on=result["measured"])
                         print(shown(told), file=stream)
     _outcome(result, stream)
 
@@ -278,12 +279,14 @@ def _difference(mine: str, other: str, found: dict[str, Any]) -> str:
     return _apart("accuracy", mine, other, found)
 
 
-def _apart(metric: str, mine: str, other: str, found: dict[str, Any]) -> str:
+def _apart(metric: str, mine: str, other: str, found: dict[str, Any], *, on: int = _FEW) -> str:
     text = f"{metric} of {mine} less that of {other}: {found['difference']:+.3f}"
     if (interval := found["interval"]) is None:
         return text
     clear = interval[0] > 0 or interval[1] < 0
     between = f"{text} ({interval[0]:+.3f} to {interval[1]:+.3f})"
+    if on < _FEW:
+        return f"{between}: {counted(on, 'video')} cannot tell"
     return f"{between}: {'a clear difference' if clear else 'no clear difference'}"
 
 

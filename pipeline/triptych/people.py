@@ -92,7 +92,11 @@ def evaluate_summaries(
         "failed": sum(row["state"] == "failed" for row in ended[0]),
         "states": {s: sum(row["state"] == s for row in ended[0]) for s in states},
         "failures": [{k: r[k] for k in shown} for r in ended[0] if r["state"] == "failed"],
-        "warnings": [*data.warnings, *_seen(len(used), len(unseen))],
+        "warnings": [
+            *data.warnings,
+            *_seen(len(used), len(unseen)),
+            *_misfits([items[i] for i in used], [ended[0][i] for i in used]),
+        ],
         "people": _people([items[i] for i in unseen or used], ended[0], unseen or used),
         "compare": results[1:],
         "seconds": round(time.monotonic() - began, 3),
@@ -142,6 +146,19 @@ def _seen(used: int, unseen: int) -> list[str]:
     if not unseen:
         return [f"{told}: on other videos it does less well than these figures say"]
     return [f"{told}: they are left out of all figures"]
+
+
+def _misfits(items: Sequence[Item], rows: Sequence[Row]) -> list[str]:
+    """Of which videos people judged more or less than there is."""
+    from triptych.learn.agreement import misfit
+
+    found = []
+    for item, row in zip(items, rows, strict=True):
+        end_s = float(row["summary"]["ends"][-1])
+        assert item.people is not None
+        if item.source.end_s is None and (odd := misfit(item.people.timed(end_s), end_s=end_s)):
+            found.append(f"{item.source.relative}: {odd}")
+    return found
 
 
 def _judged(folder: str | None, items: Sequence[Item], rows: Sequence[Row]) -> dict[str, Any]:

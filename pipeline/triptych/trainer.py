@@ -169,10 +169,18 @@ def _dataset(inputs: Sequence[str | os.PathLike[str]], out: Path, config: Config
 
 def _telling(found: Gathered) -> tuple[Gathered, list[str]]:
     """The videos of which people find some moments more important than others."""
+    from triptych.learn.agreement import misfit
     from triptych.learn.importance import judged
 
     pairs = list(zip(found.items, found.samples, found.digests, strict=True))
-    kept = [pair for pair in pairs if judged(pair[0], pair[1]) is not None]
+    kept, told = [], []
+    for item, sample, digest in pairs:
+        if (video := judged(item, sample)) is None:
+            continue
+        kept.append((item, sample, digest))
+        odd = misfit(video.people, end_s=float(video.ends[-1]))
+        if odd and item.source.end_s is None:
+            told.append(f"{item.source.relative}: {odd}")
     if len(kept) < 2:
         raise UsageError(
             f"{counted(len(kept), 'video')} in which some moments are more important than others",
@@ -181,9 +189,9 @@ def _telling(found: Gathered) -> tuple[Gathered, list[str]]:
     items, samples, digests = zip(*kept, strict=True)
     left = dataclasses.replace(found, items=items, samples=samples, digests=digests)
     if len(kept) == len(pairs):
-        return left, []
+        return left, told
     gone = counted(len(pairs) - len(kept), "video was", "videos were")
-    return left, [f"{gone} left out, because all moments are equally important there"]
+    return left, [*told, f"{gone} left out, because all moments are equally important there"]
 
 
 def _left(dataset: Dataset, found: Gathered) -> tuple[Dataset, list[str]]:

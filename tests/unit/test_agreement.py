@@ -14,6 +14,7 @@ from triptych.learn.agreement import (
     MEASURES,
     Annotation,
     agreement,
+    misfit,
     onto,
     people_among_themselves,
     wanted,
@@ -104,6 +105,25 @@ def test_scores_alone_make_a_summary_of_whole_pieces() -> None:
     pieces = ((0.0, 6.0), (6.0, 8.0), (8.0, 20.0))
     cut = said(scores.reshape(10, 2).mean(axis=1), pieces=pieces)
     assert agreement(cut, **steps(20), scores=scores)["f_score"] == pytest.approx(1.0)
+
+
+def test_a_shot_too_long_for_a_summary_is_made_of_shorter_pieces() -> None:
+    """Thirty seconds in one shot: people still have a summary, and can be agreed with."""
+    scores = np.ones(30)
+    scores[6:10] = 9.0
+    people = said(scores.reshape(15, 2).mean(axis=1))
+    found = agreement(people, **steps(30), scores=scores, shots=[(0.0, 30.0)])
+    assert found["f_score"] == pytest.approx(1.0)
+    shots = [(0.0, 6.0), (6.0, 10.0), (10.0, 30.0)]  # those that fit stay whole
+    found = agreement(people, **steps(30), scores=None, spans=[(6.0, 10.0)], shots=shots)
+    assert found["f_score"] == pytest.approx(1.0)
+
+
+def test_an_annotation_of_another_length_than_the_film_is_odd() -> None:
+    people = said(np.ones(15))  # half a minute
+    assert misfit(people, end_s=28.0) is None and misfit(people, end_s=31.5) is None
+    assert misfit(people, end_s=55.0) == "it lasts 55 s, and what people said goes on to 30 s"
+    assert misfit(people, end_s=20.0) is not None
 
 
 def test_people_are_compared_with_each_other() -> None:

@@ -48,6 +48,7 @@ def test_tables_of_one_video(tmp_path: Path, name: str, text: str) -> None:
         ("a.csv", "start,score\n0,1\n2,much\n", "no number"),
         ("a.csv", "start,score\n0,1\n0,2\n", "twice"),
         ("a.csv", "start,end\n0,1\n", "same people"),
+        ("a.csv", "start,end,score\n0,2,1\n5,2,3\n", "starts at 5 s ends at 2 s"),
         ("a.csv", "name,size\nx,1\n", "nothing of moments"),
         ("a.csv", "", "nobody"),
         ("a.jsonl", '{"vid":"a","label":[[1,2],[3]]}', "no table"),

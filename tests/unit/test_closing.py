@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from metrics_factory import make_metrics
-from triptych.closing import print_evaluation, print_training
+from triptych.closing import print_agreement, print_evaluation, print_training
 
 
 def result(*, seen: Any = None, **more: Any) -> dict[str, Any]:
@@ -143,3 +143,15 @@ def test_many_labels_are_cut_short() -> None:
     rates = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
     text = evaluation(by_label={f"label {i}": rates for i in range(50)})
     assert "and 10 more labels (--json)" in text
+
+
+@pytest.mark.parametrize(
+    ("videos", "said"), [(3, "3 videos cannot tell"), (6, "a clear difference")]
+)
+def test_few_films_make_no_difference_clear(videos: int, said: str) -> None:
+    apart = {"kendall": {"difference": 0.3, "interval": [0.2, 0.4]}}
+    told = {"metrics": {"kendall": 0.3}, "intervals": {}}
+    stream = io.StringIO()
+    agreed = result(**told, measured=videos, people={}, baselines={}, difference={"random": apart})
+    print_agreement(agreed, stream)
+    assert f"(+0.200 to +0.400): {said}\n" in stream.getvalue()

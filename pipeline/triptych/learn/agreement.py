@@ -17,13 +17,22 @@ import numpy.typing as npt
 from triptych.records import Floats, Mask, Times
 from triptych_models import summary_metrics as metrics
 
-__all__ = ["MEASURES", "Annotation", "agreement", "onto", "people_among_themselves", "wanted"]
+__all__ = [
+    "MEASURES",
+    "Annotation",
+    "agreement",
+    "misfit",
+    "onto",
+    "people_among_themselves",
+    "wanted",
+]
 
 Doubles = npt.NDArray[np.float64]
 
 #: What `agreement` measures, the most telling first.
 MEASURES = ("kendall", "spearman", "f_score", "f_score_max")
 _GRID_S = 0.1  # summaries are compared so finely
+_ODD_S, _ODD_SHARE = 3.0, 0.05  # shots of annotations end a little before or after the film
 _UNIT_S = 2.0  # pieces of summaries where nobody says what they are made of, as in TVSum
 
 
@@ -93,6 +102,19 @@ def onto(
     weight = np.stack([held(k * lengths) for k in there])
     means = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 1e-6)
     return means.reshape(*rows.shape[:-1], len(begins))
+
+
+def misfit(people: Annotation, *, end_s: float) -> str | None:
+    """What is odd about the length of an annotation: it may be of another cut of the film.
+
+    Args:
+        people: in seconds.
+        end_s: when the film ends.
+    """
+    told_s = max(float(people.end_s[-1]), people.frames_s)
+    if abs(told_s - end_s) <= max(_ODD_S, _ODD_SHARE * end_s):
+        return None
+    return f"it lasts {end_s:.0f} s, and what people said goes on to {told_s:.0f} s"
 
 
 def wanted(people: Annotation, *, begins: Times, ends: Times) -> Floats | None:
@@ -202,11 +224,21 @@ def _grid(
     end_s = min(duration_s, max(float(people.end_s[-1]), people.frames_s))
     grid = np.asarray(np.arange(int(round(end_s / _GRID_S, 6))) + 0.5, np.float64) * _GRID_S
     spans = people.pieces or shots
-    edges = (
-        {0.0, end_s, *(a for a, _ in spans)} if spans else {*np.arange(0, end_s, _UNIT_S), end_s}
-    )
+    edges = {0.0, end_s, *(a for a, _ in spans)}
+    if not people.pieces:
+        edges |= _within(sorted(edges), longest_s=metrics.SHARE * end_s)
     places = np.searchsorted(grid, sorted(e for e in edges if 0 <= e <= end_s)).tolist()
     return grid, [(a, b) for a, b in itertools.pairwise(places) if b > a]
+
+
+def _within(edges: Sequence[float], *, longest_s: float) -> set[float]:
+    """Edges inside pieces that are too long for any summary: a film of one shot has others."""
+    return {
+        float(edge)
+        for begin, end in itertools.pairwise(edges)
+        if end - begin > longest_s
+        for edge in np.arange(begin, end, _UNIT_S)
+    }
 
 
 def _summaries(people: Annotation, grid: Doubles, pieces: Sequence[tuple[int, int]]) -> Mask:

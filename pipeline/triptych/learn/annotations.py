@@ -121,6 +121,12 @@ def _of_table(rows: Sequence[Mapping[str, Any]], path: Path) -> Annotation:
     usual = float(np.median(np.diff(start_s))) if len(start_s) > 1 else 1.0
     following = np.append(start_s[1:], start_s[-1] + usual)
     end_s = np.array([row[1] for row in found])
+    if (wrong := np.flatnonzero(end_s <= start_s)).size:
+        raise UsageError(
+            f"what starts at {start_s[wrong[0]]:g} s ends at {end_s[wrong[0]]:g} s",
+            path=path,
+            remedy="an end lies after its start",
+        )
     return Annotation(
         names=(path.stem,),
         start_s=start_s,
