@@ -128,9 +128,21 @@ def test_an_export_without_people_says_so(tmp_path: Path) -> None:
         read_annotations(h5(tmp_path / "a.h5", video_1=group))
 
 
-def test_an_h5_whose_parts_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="video_1: ValueError: 10 scores of 9 picks"):
-        read_annotations(h5(tmp_path / "a.h5", video_1=vsumm(picks=np.arange(9))))
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"picks": np.arange(9)}, "10 scores of 9 picks"),
+        ({"picks": np.arange(100, 0, -10)}, "picks are in no order"),
+        ({"picks": None}, "picks is missing"),
+        ({"n_frames": None}, "n_frames is missing"),
+        ({"n_frames": 0}, "n_frames is 0"),
+        ({"user_summary": np.zeros((2, 100))}, "nobody chose anything in user_summary"),
+    ],
+)
+def test_an_h5_whose_parts_do_not_fit(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+    group = {name: value for name, value in vsumm(**wrong).items() if value is not None}
+    with pytest.raises(UsageError, match=f"a.h5: video_1: {words} .each video needs"):
+        read_annotations(h5(tmp_path / "a.h5", video_1=group))
 
 
 # Whose they are: names decide, so empty files will do

@@ -33,6 +33,8 @@ _SHAPES = (
     "gtscore or user_summary"
 )
 
+_GROUP = "each video needs n_frames, and gtscore at the frames picks, or user_summary"
+
 
 def is_manifest(path: Path) -> bool:
     """Whether a table names videos, so that it says itself where each one is."""
@@ -182,8 +184,11 @@ def _from_h5(path: Path) -> list[Annotation]:
         if "gtscore" in group or "user_summary" in group:
             try:
                 found.append(_of_group(key, group))
-            except (KeyError, TypeError, ValueError, IndexError) as err:
-                raise UsageError(f"{key}: {type(err).__name__}: {err}", path=path) from err
+            except KeyError as err:
+                lacks = f"{key}: {err.args[0]} is missing"
+                raise UsageError(lacks, path=path, remedy=_GROUP) from err
+            except (TypeError, ValueError, IndexError) as err:
+                raise UsageError(f"{key}: {err}", path=path, remedy=_GROUP) from err
     if not found:
         raise UsageError(
             "what people said is not in it: no gtscore, no user_summary", path=path, remedy=_SHAPES
@@ -194,11 +199,15 @@ def _from_h5(path: Path) -> list[Annotation]:
 def _of_group(key: str, group: Mapping[str, Any]) -> Annotation:
     """A video of the layout; its times are shares where the frame rate is not said."""
     frames = int(group["n_frames"])
+    if frames < 1:
+        raise ValueError(f"n_frames is {frames}")
     fps = float(group.get("fps", 0.0))
     unit = 1 / fps if fps > 0 else 1 / frames
     chosen = np.asarray(group["user_summary"]) > 0 if "user_summary" in group else None
     if chosen is not None and (chosen.ndim != 2 or not chosen.size):
         raise ValueError("user_summary is no table")
+    if chosen is not None and not chosen.any():
+        raise ValueError("nobody chose anything in user_summary")
     if "gtscore" in group:
         picks = np.asarray(group["picks"], np.float64)
         scores = np.atleast_2d(np.asarray(group["gtscore"], np.float64))
@@ -208,6 +217,8 @@ def _of_group(key: str, group: Mapping[str, Any]) -> Annotation:
         scores = chosen.astype(np.float64)
     if scores.shape[1] != len(picks) or not np.isfinite(scores).all():
         raise ValueError(f"{scores.shape[1]} scores of {len(picks)} picks")
+    if (np.diff(picks) < 0).any():
+        raise ValueError("picks are in no order")
     # Some files have several picks at the last frame: those without length say nothing.
     pieces = np.asarray(group.get("change_points", np.zeros((0, 2))), np.float64).reshape(-1, 2)
     name = group.get("video_name", b"")
