@@ -231,9 +231,9 @@ def test_weights_that_are_damaged_or_lack_a_part_are_refused(llm: Path, tmp_path
     cut, less = (Path(shutil.copytree(llm, tmp_path / name)) for name in ("cut", "less"))
     weights = llm / "model.safetensors"
     (cut / weights.name).write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(UsageError, match="cannot be loaded") as told:
+    with pytest.raises(UsageError, match="cut cannot be loaded") as told:
         retell(str(cut), GROUNDS, origin_s=0.0, chinese=False)
-    assert str(cut) in str(told.value)
+    assert str(cut) in told.value.message  # a video's row has a path of its own
     tensors = load_file(weights)
     del tensors[next(name for name in tensors if "attn" in name)]
     save_file(tensors, less / weights.name, metadata={"format": "pt"})

@@ -183,15 +183,14 @@ def _loaded(folder: str) -> tuple[Any, Any]:
         *(ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError),
         SafetensorError,
     ) as err:
+        said = str(err).splitlines()[0] if str(err) else repr(err)
         raise UsageError(
-            f"the language model cannot be loaded: {str(err).splitlines()[0] if str(err) else err!r}",
-            path=folder,
+            f"the language model {folder} cannot be loaded: {said}",
             remedy=REMEDY,
         ) from err
     if missing := sorted(told["missing_keys"]):  # random numbers would take their place
         raise UsageError(
-            f"the language model lacks weights: {', '.join(missing[:3])}",
-            path=folder,
+            f"the language model {folder} lacks weights: {', '.join(missing[:3])}",
             remedy=REMEDY,
         )
     known = model.generation_config
