@@ -37,7 +37,7 @@ _LOST = ("worker", "time limit")  # stages of videos whose worker gave no answer
 _RECYCLE = 200  # videos after which a worker is replaced: what libraries leak stays bounded
 
 
-def prepare(extractors: Sequence[str], *, labels: Vocabulary | None = None) -> None:
+def prepare(extractors: Sequence[str], *, labels: Vocabulary | None = None, llm: str = "") -> None:
     """Make the models of these extractors ready for this machine.
 
     In a process of its own, which takes torch's memory with it when it ends.
@@ -45,9 +45,13 @@ def prepare(extractors: Sequence[str], *, labels: Vocabulary | None = None) -> N
     Args:
         extractors: as they are selected.
         labels: to embed with a model of pictures and words, where one is among them.
+        llm: a language model that must be one.
+
+    Raises:
+        UsageError: it is none.
     """
     with _pool(workers=1) as pool:
-        pool.schedule(_prepare, args=[list(extractors), labels]).result()
+        pool.schedule(_prepare, args=[list(extractors), labels, llm]).result()
 
 
 def check_device(device: Device) -> None:
@@ -374,8 +378,13 @@ def _check_device(device: Device) -> None:
     check_device(device)
 
 
-def _prepare(extractors: Sequence[str], labels: Vocabulary | None) -> None:
+def _prepare(extractors: Sequence[str], labels: Vocabulary | None, llm: str) -> None:
     from triptych.extract.registry import entry, load
+
+    if llm:
+        from triptych.predict.retell import check
+
+        check(llm)
 
     for found in map(entry, extractors):
         if found.name == "image" or (found.source and found.networks):

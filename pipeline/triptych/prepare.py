@@ -12,6 +12,7 @@ from triptych.config import Config
 from triptych.extract.registry import chosen
 from triptych.extract.whisper import find_whisper
 from triptych.features.keys import digest_of
+from triptych.fuse.language import llm_digest
 from triptych.fuse.provenance import gives_labels
 from triptych.predict.vocabulary import vocabulary_of
 
@@ -77,7 +78,10 @@ def make_ready(config: Config, listener: Listener, *, labels: bool = True) -> fl
         config: with what its model needs adopted.
         listener: is told what takes the time.
         labels: the labels will be asked for, so that a model of words need not be loaded for
-            them by each worker.
+            them by each worker; and a language model, if one is asked for, is tried out.
+
+    Raises:
+        UsageError: it is no language model.
     """
     if trouble := cache_trouble():
         # Nothing can be kept: each worker must do it for itself.
@@ -93,6 +97,9 @@ def make_ready(config: Config, listener: Listener, *, labels: bool = True) -> fl
     if asked and not gives_labels(config.predict.model):
         phrases = vocabulary_of(config.predict)
         recipe["labels"] = phrases.phrases
+    llm = config.predict.llm if labels else ""
+    if llm:
+        recipe["llm"] = llm_digest(llm)
     made_from = digest_of(recipe)
     ready = cache_dir() / "prepared" / f"ready-{made_from[:16]}"
     if ready.exists():
@@ -101,7 +108,7 @@ def make_ready(config: Config, listener: Listener, *, labels: bool = True) -> fl
 
     began = time.monotonic()
     listener.note("preparing the models for this machine, once")
-    prepare([e.item for e in entries], labels=phrases)
+    prepare([e.item for e in entries], labels=phrases, llm=llm)
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.touch()
     return time.monotonic() - began

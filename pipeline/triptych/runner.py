@@ -30,6 +30,7 @@ from triptych.fuse.provenance import adopted, gives_labels
 from triptych.inputs import Source, find_sources
 from triptych.journal import Journal, Row, seen_again
 from triptych.lock import held
+from triptych.predict.vocabulary import vocabulary_of
 from triptych.prepare import Listener, Silent, check_device, make_ready, what_is_missing
 from triptych.rates import remember
 from triptych.survey import Redo, Survey, check_sources
@@ -99,6 +100,8 @@ def run_folder(
     chosen(config.extract)  # a wrong name or a model that is nowhere ends it here
     if config.predict.llm:
         llm_folder(config.predict.llm)
+    if not gives_labels(config.predict.model):
+        vocabulary_of(config.predict)
     check_sources(sources, out)
     _check_writable(out)
     with (
@@ -147,7 +150,7 @@ class _Run:
         self._job.will_read(row["sha256"] for _, row in pending)
         faults.reached("run.surveyed")
         if pending and not self._budget.exceeded:
-            self._prepare()
+            self._preparation_s = make_ready(self._config, self._listener)
             try:
                 self._work(pending, anew=redo == "all")
             except BaseException as err:
@@ -177,13 +180,6 @@ class _Run:
                 else:
                     pending.append((source, row))
         return pending
-
-    def _prepare(self) -> None:
-        if not gives_labels(self._config.predict.model):
-            from triptych.predict.vocabulary import load_vocabulary
-
-            load_vocabulary(self._config.predict.labels)
-        self._preparation_s = make_ready(self._config, self._listener)
 
     def _work(self, pending: Sequence[tuple[Source, Row]], *, anew: bool) -> None:
         """Work through what is pending, until too much of it fails."""

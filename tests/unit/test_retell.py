@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis_factory import make_analysis
-from command import clip, triptych
+from command import LIGHT, clip, triptych
 from triptych.config import Config, load_config
 from triptych.errors import UsageError
 from triptych.fuse.language import llm_digest, llm_folder
@@ -239,3 +239,7 @@ def test_weights_that_are_damaged_or_lack_a_part_are_refused(llm: Path, tmp_path
     save_file(tensors, less / weights.name, metadata={"format": "pt"})
     with pytest.raises(UsageError, match=r"lacks weights: .*attn"):
         retell(str(less), GROUNDS, origin_s=0.0, chinese=False)
+    film, out = clip(tmp_path / "film.mp4"), tmp_path / "out"
+    told = triptych("run", film, "-o", out, *LIGHT, "--llm", cut)
+    assert told.returncode == 2 and "cut cannot be loaded" in told.stderr
+    assert not (out / "film.mp4").exists()  # no video was lost on it: none was begun

@@ -21,7 +21,7 @@ from triptych.predict.narrate import clock
 from triptych.records import Cue, Segment
 from triptych.retold import Claim, Ground, Retold
 
-__all__ = ["grounds_of", "parsed", "prompt_of", "retell"]
+__all__ = ["check", "grounds_of", "parsed", "prompt_of", "retell"]
 
 _MOST_TOKENS, _MOST_SENTENCES = 256, 5
 _USUAL_CONTEXT = 2048  # of models that do not say theirs
@@ -146,6 +146,15 @@ def retell(
     text = tokenizer.decode(written[0, tokens.shape[1] :], skip_special_tokens=True)
     claims, dropped = parsed(text, given)
     return Retold(model=name.rstrip("/").rpartition("/")[2], claims=claims, dropped=dropped)
+
+
+def check(name: str) -> None:
+    """Load a language model and forget it: better before the work than in each video.
+
+    Raises:
+        UsageError: the model is not here, or cannot be loaded.
+    """
+    _loaded(str(llm_folder(name)))
 
 
 def _tokens(tokenizer: Any, prompt: str) -> Any:
