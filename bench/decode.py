@@ -65,7 +65,7 @@ def one(python: str, name: str, wanted: str, path: Path, told: Mapping[str, Any]
     if done.returncode or not lines:
         return {"failed": f"ended with {done.returncode}: {done.stderr.strip()[-200:]}"}
     found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    return {"failed": "gave no frame"} if found.get("frames") == 0 else found
 
 
 def compared(
