@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +92,29 @@ def test_a_damaged_model_is_named(folder: Path, tmp_path: Path) -> None:
 def test_its_weights_are_fetched() -> None:
     names = ["README.md", "config.json", "model.bin", "tokenizer.json", "vocabulary.txt"]
     assert wanted_files(names) == names
+
+
+KILLED = """
+import multiprocessing, os, signal, sys
+
+def hear():
+    import numpy as np
+    from triptych.extract.whisper import whisper
+    noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32)
+    list(whisper().transcribe(noise / 10, language="en", beam_size=1, temperature=0.0)[0])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=hear)
+    child.start()
+    child.join()
+    print(child.exitcode)
+"""
+
+
+def test_a_listener_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "-9\n"
+    assert "leaked" not in done.stderr

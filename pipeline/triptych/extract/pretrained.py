@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from typing import Any
 
@@ -80,8 +81,10 @@ def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
 @functools.cache
 def hushed() -> None:
     """Once a process: no progress bars and no advice, which are for people at a prompt."""
+    from tqdm import tqdm
     from transformers.utils import logging as told_by
 
     told: Any = told_by
     told.set_verbosity_error()
     told.disable_progress_bar()
+    tqdm.set_lock(threading.RLock())  # else one of all processes, which a killed worker leaves

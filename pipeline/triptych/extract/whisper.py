@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from typing import Any
 
 from triptych.errors import WeightsError
@@ -85,5 +86,10 @@ def own_whisper(given: str) -> Any:
 
 
 def _how() -> dict[str, Any]:
+    # faster-whisper draws bars, whose lock else is one of all processes: a worker that is killed
+    # leaves it behind, and Python warns of that at the end of the run.
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     return {"device": "cpu", "compute_type": "int8", "cpu_threads": threads}
