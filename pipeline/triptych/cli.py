@@ -263,6 +263,11 @@ def _reel(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         for gone in made["left_out"]:
             sys.stdout.write(shown(f"left out: {gone['path']}: {gone['reason']}") + "\n")
+        if made["sound_only"]:
+            alone = counted(
+                made["sound_only"], "file of sound alone is", "files of sound alone are"
+            )
+            sys.stdout.write(f"{alone} not in it\n")
         told = f"{made['seconds']:.1f} s of {counted(made['videos'], 'video')}: {made['reel']}"
         sys.stdout.write(shown(told) + "\n")
     return 1 if made["left_out"] else 0

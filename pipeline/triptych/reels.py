@@ -28,7 +28,8 @@ def folder_reel(
         listener: is told of each video that is analysed.
 
     Returns:
-        `reel`, `seconds`, `videos`, `moments`, and `left_out`: path and reason of each.
+        `reel`, `seconds`, `videos`, `moments`, `sound_only`, and `left_out`: path and reason of
+        each.
 
     Raises:
         InputError: there is no such folder.

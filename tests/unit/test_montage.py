@@ -107,6 +107,7 @@ def test_a_folder_of_all_kinds_of_films(folder: Path, tmp_path: Path) -> None:
     made = reel_of(folder, tmp_path / "reel.mp4")
     assert (made["videos"], made["moments"], made["seconds"]) == (3, 6, 6.0)
     (gone,) = made["left_out"]
+    assert made["sound_only"] == 1
     assert gone["path"].endswith("5 gone.mp4") and "gone" in gone["reason"]
     with av.open(str(tmp_path / "reel.mp4")) as container:
         titles = [(c["start"], c["metadata"]["title"]) for c in container.chapters()]
@@ -175,6 +176,6 @@ def test_the_command_analyses_a_folder_of_videos_first(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert (made["reel"], made["videos"], made["left_out"]) == (str(target), 2, [])
-    assert made["seconds"] == pytest.approx(2.0, abs=0.2)
+    assert made["seconds"] == pytest.approx(2.0, abs=0.2) and made["sound_only"] == 0
     assert target.stat().st_size > 1000
     assert {p.name for p in tmp_path.iterdir()} == {"in", "reel.mp4"}

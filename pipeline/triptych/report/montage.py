@@ -151,7 +151,8 @@ def write_montage(path: Path, films: Sequence[Film], *, length_s: float) -> dict
         length_s: at most.
 
     Returns:
-        `seconds`, `videos` (that are in it), `moments`.
+        `seconds`, `videos` (that are in it), `moments`, `sound_only` (films without pictures, that
+        are not).
 
     Raises:
         UsageError: there is no key moment, or the file is one of the videos.
@@ -185,6 +186,7 @@ def write_montage(path: Path, films: Sequence[Film], *, length_s: float) -> dict
         "seconds": round(sum(moment.length_s for _, moment in chosen), 3),
         "videos": len({i for i, _ in chosen}),
         "moments": len(chosen),
+        "sound_only": len(films) - len(pictured),
     }
 
 
