@@ -57,8 +57,8 @@ _TITLES = {
     "pearson": "correlation",
     "spearman": "rank correlation (Spearman)",
     "kendall": "rank correlation (Kendall)",
-    "f_score": "F-score, mean over people",
-    "f_score_max": "F-score, best person",
+    "f_score": "F-score of 2 s pieces, mean over people",
+    "f_score_max": "F-score of 2 s pieces, best person",
     "r2": "R²",
 }
 #: What a task is judged by, in order; the first that was measured counts most.
