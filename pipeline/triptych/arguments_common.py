@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ["EPILOG", "add_common", "add_extract", "add_inputs", "add_ocr", "command", "named"]
+__all__ = ["EPILOG", "add_common", "add_extract", "add_inputs", "add_words", "command", "named"]
 
 EPILOG = """\
 exit codes: 0 all done; 1 some failed or could be read only in part; 2 the command or its input
@@ -62,8 +62,13 @@ def _items(listed: str) -> list[str]:
     return [item.strip() for item in listed.split(",") if item.strip()]
 
 
-def add_ocr(command: argparse.ArgumentParser) -> None:
-    """Whether captions in the picture are read."""
+def add_words(command: argparse.ArgumentParser) -> None:
+    """Where words come from that no subtitles give."""
+    command.add_argument(
+        "--asr",
+        choices=("auto", "always", "never"),
+        help="recognise speech: auto where a video has no subtitles (auto)",
+    )
     command.add_argument(
         "--ocr",
         choices=("never", "strip", "full"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from triptych.actions import Compared, Measured
-from triptych.arguments_common import add_common, add_extract, add_inputs, add_ocr, command, named
+from triptych.arguments_common import add_common, add_extract, add_inputs, add_words, command, named
 
 __all__ = ["add_evaluate", "add_train"]
 
@@ -76,12 +76,7 @@ def add_train(commands: Any) -> None:
     )
     add_extract(train)
     train.add_argument("--fps", type=float, help="sampled frames a second (by the clips' length)")
-    train.add_argument(
-        "--asr",
-        choices=("auto", "always", "never"),
-        help="recognise speech: auto where a video has no subtitles (auto)",
-    )
-    add_ocr(train)
+    add_words(train)
     train.add_argument(
         "--lang", metavar="CODE", help="language of the speech, and of the subtitles to prefer"
     )

@@ -10,7 +10,7 @@ from triptych.arguments_common import (
     add_common,
     add_extract,
     add_inputs,
-    add_ocr,
+    add_words,
     command,
     named,
 )
@@ -138,12 +138,7 @@ def _add_answers(run: argparse.ArgumentParser) -> None:
         metavar="PATH|ID",
         help="local language model that rewrites the summary, a source for each sentence (none)",
     )
-    run.add_argument(
-        "--asr",
-        choices=("auto", "always", "never"),
-        help="recognise speech: auto where a video has no subtitles (auto)",
-    )
-    add_ocr(run)
+    add_words(run)
     run.add_argument("--lang", metavar="CODE", help="language of labels and texts: en or zh (auto)")
     run.add_argument(
         "--format",

@@ -12,6 +12,7 @@ from triptych.config import Config
 from triptych.inputs import Source
 from triptych.journal import Row, given_up
 from triptych.records import Analysis
+from triptych.worker import analyzed
 
 __all__ = ["RANDOM", "UNIFORM", "summary_one"]
 
@@ -27,18 +28,9 @@ def summary_one(*, source: Source, row: Row, config: Config) -> Row:
     video's own summary (under ""), of evenly spread clips and of random ones. `scores` are None
     where a way has none.
     """
-    from triptych.video import analyze
-
     began = time.monotonic()
     try:
-        analysis = analyze(
-            source.path,
-            config=config,
-            digest=row["sha256"],
-            start_s=source.start_s,
-            end_s=source.end_s,
-            frames_fps=source.frames_fps,
-        )
+        analysis = analyzed(source, row, config=config)
         summary = _described(analysis, begins_s=source.start_s or 0.0)
     except Exception as err:  # noqa: BLE001 - it becomes the row of this video
         return given_up(row, err, expected=source.expected, stage="analyze")

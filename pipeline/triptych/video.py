@@ -27,8 +27,7 @@ from triptych.predict.retell import grounds_of, retell
 from triptych.predict.summary import summarize, summary_language
 from triptych.predict.trained import trained, weighed
 from triptych.predict.vocabulary import Vocabulary, load_vocabulary, vocabulary_of
-from triptych.records import Analysis, FeatureTrack, Prediction, Shot, Timeline
-from triptych.retold import Retold
+from triptych.records import Analysis, FeatureTrack, Prediction, Retold, Shot, Timeline
 
 __all__ = ["analyze"]
 

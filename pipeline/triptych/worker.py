@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from triptych.events import Stopwatch
     from triptych.records import Analysis
 
-__all__ = ["analyze_one"]
+__all__ = ["analyze_one", "analyzed"]
 
 
 def analyze_one(
@@ -43,7 +43,7 @@ def analyze_one(
     watch, folder = Stopwatch(), out / source.relative
     try:
         with telling(news, video=row["path"], relative=row["relative"], worker=os.getpid()):
-            analysis = _analyzed(source, row, config=config)
+            analysis = analyzed(source, row, config=config)
             outputs = _reported(
                 analysis, source, row, folder, config=config, anew=anew, watch=watch
             )
@@ -74,7 +74,8 @@ def analyze_one(
     }
 
 
-def _analyzed(source: Source, row: Row, *, config: Config) -> Analysis:
+def analyzed(source: Source, row: Row, *, config: Config) -> Analysis:
+    """Analyse a source whose digest is known; errors as of `triptych.video.analyze`."""
     from triptych.video import analyze
 
     return analyze(

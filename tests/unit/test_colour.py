@@ -9,8 +9,6 @@ import synth
 from triptych.extract.colour import colours, lab
 from triptych.extract.specs import COLOUR, HUES, LEVELS
 
-COLUMN = {name: i for i, name in enumerate(COLOUR.columns)}
-
 
 def row(picture: np.ndarray) -> dict[str, float]:
     return dict(zip(COLOUR.columns, colours(picture).tolist(), strict=True))

@@ -20,11 +20,10 @@ from triptych.config import Config, load_config
 from triptych.errors import UsageError
 from triptych.fuse.language import llm_digest, llm_folder
 from triptych.predict.retell import grounds_of, parsed, prompt_of, retell
-from triptych.records import Cue, Segment
+from triptych.records import Cue, Ground, Segment
 from triptych.report.analysis import analysis_data
 from triptych.report.markdown import summary_text
 from triptych.report.page import page_html
-from triptych.retold import Ground
 from triptych.video import analyze
 
 pytestmark = pytest.mark.needs("hub")
@@ -152,7 +151,7 @@ def shown() -> tuple[str, str]:
     cue = analysis.cues[1]
     claims, dropped = parsed("A cat sleeps [1]. It snores.", grounds_of(
         analysis.cues, sentences=[cue], segments=()))  # fmt: skip
-    from triptych.retold import Retold
+    from triptych.records import Retold
 
     retold = Retold(model="<b>tiny</b>", claims=claims, dropped=dropped)
     some = replace(analysis, summary=replace(analysis.summary, retold=retold))

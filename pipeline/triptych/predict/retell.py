@@ -18,8 +18,7 @@ from triptych.errors import UsageError
 from triptych.extract.pretrained import hushed
 from triptych.fuse.language import REMEDY, llm_folder
 from triptych.predict.narrate import clock
-from triptych.records import Cue, Segment
-from triptych.retold import Claim, Ground, Retold
+from triptych.records import Claim, Cue, Ground, Retold, Segment
 
 __all__ = ["check", "grounds_of", "parsed", "prompt_of", "retell"]
 

@@ -19,8 +19,17 @@ from triptych import __version__
 from triptych.config import Config
 from triptych.extract.registry import chosen
 from triptych.extract.weights import WEIGHTS
-from triptych.records import Analysis, Cue, FeatureTrack, Floats, LabelScore, Segment, Times
-from triptych.retold import Ground, Retold
+from triptych.records import (
+    Analysis,
+    Cue,
+    FeatureTrack,
+    Floats,
+    Ground,
+    LabelScore,
+    Retold,
+    Segment,
+    Times,
+)
 
 __all__ = ["SCHEMA_VERSION", "analysis_data", "analysis_text", "versions"]
 

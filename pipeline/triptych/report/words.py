@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triptych.records import Prediction
-from triptych.retold import Retold
+from triptych.records import Prediction, Retold
 
 __all__ = ["Words", "chosen_text", "generated_text", "parts_text", "words_for"]
 
