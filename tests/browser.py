@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Page", "opened"]
+__all__ = ["NAMES", "Page", "document_of", "opened"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_FLAGS = (
+_QUIETLY = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +27,9 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--mute-audio",
+)
+_FLAGS = (
+    *_QUIETLY,
     "--hide-scrollbars",
     "--window-size=1280,1500",
     "--autoplay-policy=no-user-gesture-required",
@@ -92,11 +95,10 @@ class Page:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Page]:
     """A file in the browser, from disk, as a double click opens it."""
-    chromium = next(filter(None, map(shutil.which, NAMES)))
     from_us, to_them = os.pipe()
     from_them, to_us = os.pipe()
     # The browser reads from its file 3 and writes to its file 4.
-    plumbed = ["bash", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us}', "bash", chromium]
+    plumbed = ["bash", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us}', "bash", _chromium()]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [*plumbed, *_FLAGS, f"--user-data-dir={profile}"],
@@ -116,3 +118,27 @@ def opened(path: Path) -> Iterator[Page]:
             process.wait(_PATIENCE_S)
             for end in (from_them, to_them):
                 os.close(end)
+
+
+def document_of(page: Path, *options: str, budget_ms: int = 8000) -> str:
+    """What a page on disk has become after its scripts ran for a while of the browser's clock."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        done = subprocess.run(
+            [
+                _chromium(),
+                *_QUIETLY,
+                *options,
+                f"--user-data-dir={profile}",
+                f"--virtual-time-budget={budget_ms}",
+                "--dump-dom",
+                page.as_uri(),
+            ],
+            capture_output=True,
+            timeout=120,
+            check=True,
+        )
+    return done.stdout.decode("utf-8")
+
+
+def _chromium() -> str:
+    return next(filter(None, map(shutil.which, NAMES)))

