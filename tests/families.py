@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hub_models import ast, clap, sentences, video, voice
+from hub_models import ast, clap, sentences, torchaudio, video, voice
 
 __all__ = ["MAKERS", "seeded"]
 
@@ -182,5 +182,6 @@ MAKERS = {
     "ast": ast,
     "clap": clap,
     "voice": voice,
+    "torchaudio": torchaudio,
     "sentences": sentences,
 }

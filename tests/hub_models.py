@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ast", "clap", "sentences", "video", "voice"]
+__all__ = ["ast", "clap", "sentences", "torchaudio", "video", "voice"]
 
 
 def seeded() -> None:
@@ -59,6 +59,40 @@ def voice(folder: Path, kind: str = "HubertModel") -> str:
     network = getattr(transformers, kind)
     prepared = transformers.Wav2Vec2FeatureExtractor()
     return _saved(folder, network(network.config_class(**_SMALL, **small)), prepared)
+
+
+def torchaudio(folder: Path, kind: str = "Wav2Vec2", *, levelled: bool = False) -> str:
+    """A network of torchaudio's own function; `levelled`: as its large ones are."""
+    seeded()
+    import torch
+    from torchaudio import models
+
+    params = {
+        "extractor_mode": "layer_norm" if levelled else "group_norm",
+        "extractor_conv_layer_config": [[8, 10, 5], *[[8, 3, 2]] * 4, *[[8, 2, 2]] * 2],
+        "extractor_conv_bias": levelled,
+        "encoder_embed_dim": 32,
+        "encoder_projection_dropout": 0.1,
+        "encoder_pos_conv_kernel": 16,
+        "encoder_pos_conv_groups": 2,
+        "encoder_num_layers": 2,
+        "encoder_num_heads": 2,
+        "encoder_attention_dropout": 0.1,
+        "encoder_ff_interm_features": 48,
+        "encoder_ff_interm_dropout": 0.1,
+        "encoder_dropout": 0.1,
+        "encoder_layer_norm_first": levelled,
+        "encoder_layer_drop": 0.05,
+        "aux_num_out": 29,
+    }
+    if kind == "WavLM":
+        params |= {"encoder_num_buckets": 32, "encoder_max_distance": 80}
+    made = {"Wav2Vec2": models.wav2vec2_model, "WavLM": models.wavlm_model}[kind](**params)
+    torch.save(made.state_dict(), folder / "pytorch_model.bin")
+    told = {"model_type": kind, "params": params, "sample_rate": 16_000}
+    told["normalize_waveform"] = levelled
+    (folder / "config.json").write_text(json.dumps(told), encoding="utf-8")
+    return str(folder)
 
 
 def sentences(folder: Path, *, pooling: str = "cls_token", unit: bool = True) -> str:

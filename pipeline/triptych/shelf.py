@@ -59,9 +59,10 @@ def model_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{'':11}{row['what']}"
         for model in row.get("models", ()):
             wanted = model["id"] if "/" in model["id"] else f"{row['id']}={model['id']}"
-            fetch = f"not here: {row['bring'] or f'triptych models fetch {wanted}'}"
-            state = model["licence"] or "licence not told"
-            yield f"{'':11}{row['id']}={model['id']}: {state if model['present'] else fetch}"
+            said = [model["licence"] or ("licence not told" if model["present"] else "")]
+            if not model["present"]:
+                said.append(f"not here: {row['bring'] or f'triptych models fetch {wanted}'}")
+            yield f"{'':11}{row['id']}={model['id']}: {', '.join(filter(None, said))}"
 
 
 def _extractor_row(e: Entry) -> dict[str, Any]:
@@ -86,10 +87,16 @@ def _family_row(family: Family) -> dict[str, Any]:
         "present": not missing_modules(family.modules),
         "install": f"triptych[{family.extra}]" if family.extra else "",
         "models": [
-            {"id": name, "present": bool(folder), "licence": licence_of(folder) if folder else ""}
+            {"id": name, "present": bool(folder), "licence": _licence(family, name, folder)}
             for name, folder in found.items()
         ],
     }
+
+
+def _licence(family: Family, name: str, folder: Path | None) -> str:
+    if family.licence is not None:
+        return family.licence(name)
+    return licence_of(folder) if folder else ""
 
 
 def _folder(family: Family, name: str) -> Path | None:

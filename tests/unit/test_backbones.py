@@ -19,9 +19,10 @@ from torchvision.transforms import CenterCrop, Compose, Resize
 import families
 import synth
 from triptych.errors import UsageError, WeightsError
-from triptych.extract.pictures import fitted, weights_of
+from triptych.extract.pictures import fitted
 from triptych.extract.registry import Extractor, entry, load
 from triptych.extract.sources import source_of
+from triptych.extract.tensors import weights_of
 
 SIZES = [(90, 120), (256, 341), (300, 17), (224, 224), (455, 256)]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from triptych.errors import WeightsError
 from triptych.extract.families import timm as timm_family
 from triptych.extract.families import torchvision as torchvision_family
-from triptych.extract.pictures import FrameEmbedder, engine_of, normalised, weights_of
+from triptych.extract.pictures import FrameEmbedder, engine_of, normalised
 from triptych.extract.sources import Source
+from triptych.extract.tensors import weights_of
 
 if TYPE_CHECKING:
     from torch import nn

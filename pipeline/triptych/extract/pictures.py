@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["FrameEmbedder", "engine_of", "fitted", "normalised", "weights_of"]
+__all__ = ["FrameEmbedder", "engine_of", "fitted", "normalised"]
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -133,38 +133,3 @@ def normalised(network: nn.Module, options: Mapping[str, Any]) -> nn.Module:
             return (self.network((picture - self.mean) / self.std),)
 
     return Normalised()
-
-
-def weights_of(source: Source) -> dict[str, torch.Tensor]:
-    """The tensors of a single file: safetensors, or what torch reads without running anything.
-
-    Raises:
-        WeightsError: it holds something else.
-    """
-    from pickle import UnpicklingError
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from triptych.errors import WeightsError
-
-    (path,) = source.files
-    try:
-        if path.endswith(".safetensors"):
-            return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as err:
-        said = str(err).splitlines()[0] if str(err) else type(err).__name__
-        raise WeightsError(
-            f"no weights that can be read without risk: {said}",
-            path=path,
-            remedy="save them again as safetensors, or with torch.save(model.state_dict())",
-        ) from err
-    while isinstance(found, dict) and isinstance(inner := found.get("state_dict"), dict):
-        found = inner
-    if not isinstance(found, dict) or not all(torch.is_tensor(each) for each in found.values()):
-        raise WeightsError(
-            "it holds no state_dict", path=path, remedy="save model.state_dict() alone"
-        )
-    return {str(name).removeprefix("module."): value for name, value in found.items()}

@@ -9,9 +9,9 @@ import numpy as np
 
 from triptych.errors import WeightsError
 from triptych.extract.families.video import NETWORKS
-from triptych.extract.pictures import weights_of
 from triptych.extract.pretrained import network, pretrained
 from triptych.extract.sources import Source
+from triptych.extract.tensors import weights_of
 from triptych.records import Floats, Pixels, Spec
 
 __all__ = ["Look", "network_of"]

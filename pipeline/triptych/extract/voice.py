@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
 from triptych.decode.parameters import RATE_HZ
-from triptych.extract.families.voice import spec_of
+from triptych.errors import WeightsError
+from triptych.extract.families import torchaudio as torchaudio_family
+from triptych.extract.families import voice as voice_family
 from triptych.extract.pretrained import network, pretrained
 from triptych.extract.registry import Extraction
 from triptych.extract.rows import RowCutter, row_spans
 from triptych.extract.sources import Source
+from triptych.extract.tensors import weights_of
 from triptych.records import FeatureTrack, Floats, Sound
+from triptych.spec import Spec
 
-__all__ = ["VoiceExtractor"]
+__all__ = ["TorchaudioExtractor", "VoiceExtractor"]
 
 _UNREAD = ("masked_spec_embed",)  # stands for what is hidden in training
 
 
-class VoiceExtractor:
+class StateMeans:
     """One row a step: the mean of the last layer's states in it.
 
     Sound is heard in windows, each with the few samples after it that its last state rests on.
@@ -28,14 +33,13 @@ class VoiceExtractor:
 
     takes: ClassVar[tuple[type, ...]] = (Sound,)
 
-    def __init__(self, source: Source) -> None:
-        self._spec = spec_of(source, source.data("config.json"))
-        options = self._spec.options
+    def __init__(self, spec: Spec, states: Callable[[Floats], Floats]) -> None:
+        """`states` makes those (T, D) of one window of samples."""
+        self._spec, self._states = spec, states
+        options = spec.options
         self._stride: int = options["stride"]
         self._more: int = options["state"] - self._stride
         self._window: int = options["window_s"] * RATE_HZ
-        self._network = network("AutoModel", source, spared=_UNREAD)
-        self._prepare = pretrained("AutoFeatureExtractor", source)
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         rows: list[Floats] = []
@@ -61,11 +65,65 @@ class VoiceExtractor:
         track = FeatureTrack(values=values, start_s=starts, end_s=ends, spec=self._spec)
         return {self._spec.name: track}
 
-    def _states(self, samples: Floats) -> Floats:
-        """States (T, D) of one window."""
-        import torch
 
-        prepared = self._prepare(samples, sampling_rate=RATE_HZ, return_tensors="pt")
-        with torch.inference_mode():
-            states: Floats = self._network(prepared["input_values"]).last_hidden_state[0].numpy()
-        return states
+class VoiceExtractor(StateMeans):
+    """Networks of transformers."""
+
+    def __init__(self, source: Source) -> None:
+        made = network("AutoModel", source, spared=_UNREAD)
+        prepare = pretrained("AutoFeatureExtractor", source)
+
+        def states(samples: Floats) -> Floats:
+            import torch
+
+            prepared = prepare(samples, sampling_rate=RATE_HZ, return_tensors="pt")
+            with torch.inference_mode():
+                found: Floats = made(prepared["input_values"]).last_hidden_state[0].numpy()
+            return found
+
+        super().__init__(voice_family.spec_of(source, source.data("config.json")), states)
+
+
+class TorchaudioExtractor(StateMeans):
+    """Networks of torchaudio; of one that was taught to write down speech, what it writes from."""
+
+    def __init__(self, source: Source) -> None:
+        (spec,) = torchaudio_family.described(source).specs
+        made, levelled = _of_torchaudio(source, spec.options["network"])
+
+        def states(samples: Floats) -> Floats:
+            import torch
+
+            heard = torch.from_numpy(samples)
+            with torch.inference_mode():
+                if levelled:
+                    heard = torch.nn.functional.layer_norm(heard, heard.shape)
+                found: Floats = made(heard[None])[0][0].numpy()
+            return found
+
+        super().__init__(spec, states)
+
+
+def _of_torchaudio(source: Source, name: str) -> tuple[Any, bool]:
+    """The network, and whether the sound of a window is brought to one level before."""
+    from torchaudio import models, pipelines
+
+    source.check()
+    if name in torchaudio_family.FACTORIES:
+        told = source.data("config.json")
+    else:
+        told = {key.removeprefix("_"): each for key, each in vars(getattr(pipelines, name)).items()}
+    make = getattr(models, torchaudio_family.FACTORIES[told["model_type"]])
+    # What makes letters of the states is not read; a bundle's own network is wrapped in another.
+    weights = {key.removeprefix("model."): each for key, each in weights_of(source).items()}
+    try:
+        made = make(**{**told["params"], "aux_num_out": None})
+        made.load_state_dict({k: each for k, each in weights.items() if not k.startswith("aux.")})
+    except (RuntimeError, TypeError, ValueError) as err:
+        said = " ".join(str(err).split())[:200]
+        raise WeightsError(
+            f"these are no weights of {name!r}: {said}",
+            path=source.path,
+            remedy="name the network that they were trained in",
+        ) from err
+    return made.eval(), bool(told.get("normalize_waveform"))

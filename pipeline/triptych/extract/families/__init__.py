@@ -47,6 +47,7 @@ _BUILTIN: tuple[str, ...] = (
     "ast",
     "clap",
     "voice",
+    "torchaudio",
     "sentences",
 )
 
@@ -65,6 +66,8 @@ class Family:
     bring: str = ""  #: how one comes by a model that nothing downloads
     #: Downloads one source; None: a model of the hub, but for those that are brought.
     fetch: Callable[[str], str] | None = field(default=None)
+    #: Of one source, where no file beside the weights tells it.
+    licence: Callable[[str], str] | None = field(default=None)
 
 
 @functools.cache

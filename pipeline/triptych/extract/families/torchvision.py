@@ -5,20 +5,16 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
-import os
-import re
 from importlib.resources import files
-from pathlib import Path
 
-from triptych.errors import UsageError, WeightsError
+from triptych.errors import UsageError
 from triptych.extract.families import Family
-from triptych.extract.sources import Source, find_source, source_of
+from triptych.extract.sources import Source, find_source
 from triptych.extract.specs import Entry
+from triptych.extract.torch_hub import download, published
 from triptych.spec import Spec
 
-__all__ = ["FAMILY", "describe", "described", "download", "fetch", "published"]
-
-_DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")  # torch's hub names files after their digests
+__all__ = ["FAMILY", "describe", "described", "fetch"]
 
 
 def describe(given: str) -> Entry:
@@ -27,30 +23,7 @@ def describe(given: str) -> Entry:
     row = _row(name)
     if sign:
         return described(dataclasses.replace(find_source(file), given=given))
-    return described(published(name, row["file"], family="torchvision"))
-
-
-def published(name: str, file: str, *, family: str) -> Source:
-    """Torchvision's own weights of a network, in the cache of torch's hub.
-
-    Raises:
-        WeightsError: they are not there, or damaged.
-    """
-    path = _hub() / file
-    if not path.is_file():
-        raise WeightsError(
-            f"the weights of torchvision's {name!r} are not in {path.parent}",
-            remedy=f"triptych models fetch {family}={name}",
-        )
-    source = source_of(path, given=name, kind="hub", id=f"torchvision/{name}", revision=path.name)
-    wanted = _DIGEST.search(path.name)
-    if wanted and not source.sha256.startswith(wanted[1]):
-        raise WeightsError(
-            "the file is damaged: its digest is not the one that it is named after",
-            path=path,
-            remedy=f"remove it, then: triptych models fetch {family}={name}",
-        )
-    return source
+    return described(published(name, row["file"], library="torchvision", family="torchvision"))
 
 
 def described(source: Source) -> Entry:
@@ -85,26 +58,12 @@ def described(source: Source) -> Entry:
 
 def fetch(given: str) -> str:
     """Download torchvision's own weights into the cache of torch's hub."""
-    _row(given)
-    download(given, family="torchvision")
-    return describe(given).source.path  # type: ignore[union-attr]
-
-
-def download(name: str, *, family: str) -> None:
-    """Have torchvision download its own weights of a network.
-
-    Raises:
-        WeightsError: it cannot.
-    """
     from torchvision.models import get_model_weights
 
-    try:
-        get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as err:
-        raise WeightsError(
-            f"the weights of torchvision's {name!r} cannot be fetched: {err}",
-            remedy=f"check the network, or write {family}=NAME:FILE with a file that you have",
-        ) from err
+    _row(given)
+    url = get_model_weights(given).DEFAULT.url
+    download(given, url, library="torchvision", family="torchvision")
+    return describe(given).source.path  # type: ignore[union-attr]
 
 
 def _row(name: str) -> dict[str, str]:
@@ -123,13 +82,6 @@ def _table() -> dict[str, dict[str, str]]:
     text = (files(__package__) / "torchvision_models.tsv").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     return {row["name"]: row for row in csv.DictReader(lines, delimiter="\t")}
-
-
-def _hub() -> Path:
-    """Where torch's hub keeps files, as `torch.hub.get_dir` says."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
-    home = Path(os.environ.get("TORCH_HOME") or cache)
-    return home.expanduser() / "hub" / "checkpoints"
 
 
 FAMILY = Family(

@@ -13,9 +13,9 @@ from typing import Any
 from triptych.errors import WeightsError
 from triptych.extract.configured import configured, label_names, width_of
 from triptych.extract.families import Family
-from triptych.extract.families.torchvision import download, published
 from triptych.extract.sources import Source, find_source
 from triptych.extract.specs import Entry
+from triptych.extract.torch_hub import download, published
 from triptych.spec import Spec
 
 __all__ = ["FAMILY", "FPS", "NETWORKS", "describe", "described"]
@@ -55,7 +55,7 @@ def describe(given: str) -> Entry:
     elif sign:
         source = dataclasses.replace(find_source(file), given=given)
     else:
-        source = published(name, NETWORKS[name][0], family="video")
+        source = published(name, NETWORKS[name][0], library="torchvision", family="video")
     return described(source)
 
 
@@ -83,8 +83,11 @@ def fetch(given: str) -> str:
         from triptych.extract.fetching import fetch as from_hub
 
         return from_hub(given)
-    download(given, family="video")
-    return published(given, NETWORKS[given][0], family="video").path
+    from torchvision.models import get_model_weights
+
+    url = get_model_weights(given).DEFAULT.url
+    download(given, url, library="torchvision", family="video")
+    return published(given, NETWORKS[given][0], library="torchvision", family="video").path
 
 
 def _of_torchvision(source: Source, name: str) -> tuple[Spec, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from triptych.decode.parameters import RATE_HZ
@@ -14,10 +14,10 @@ from triptych.extract.sources import Source
 from triptych.extract.specs import Entry
 from triptych.spec import Spec
 
-__all__ = ["FAMILY", "KINDS", "describe", "spec_of"]
+__all__ = ["FAMILY", "KINDS", "WINDOW_S", "describe", "even_steps", "spec_of"]
 
 KINDS = ("wav2vec2", "hubert", "wavlm", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer")
-_WINDOW_S = 10  # attention grows with the square of it
+WINDOW_S = 10  # attention grows with the square of it
 
 
 def describe(given: str) -> Entry:
@@ -51,17 +51,9 @@ def spec_of(source: Source, config: Mapping[str, Any]) -> Spec:
     """
     rate_hz = source.data("preprocessor_config.json").get("sampling_rate", RATE_HZ)
     kernels, strides = config.get("conv_kernel"), config.get("conv_stride")
-    even = isinstance(kernels, list) and isinstance(strides, list) and bool(strides)
-    stride = math.prod(strides) if even else 0  # type: ignore[arg-type]
-    if not stride or rate_hz != RATE_HZ or RATE_HZ % stride or config.get("add_adapter"):
-        raise WeightsError(
-            "the model does not hear sound of 16 kHz in steps that divide a second",
-            path=source.path,
-            remedy=f"choose another model, such as {FAMILY.examples[0]}",
-        )
-    heard = 1  # samples that one state rests on
-    for kernel, step in zip(reversed(kernels), reversed(strides), strict=True):  # type: ignore[arg-type]
-        heard = (heard - 1) * step + kernel
+    known = isinstance(kernels, list) and isinstance(strides, list)
+    fits = known and rate_hz == RATE_HZ and not config.get("add_adapter")
+    stride, heard = even_steps(kernels or [], strides or [], source, fits=fits)
     return Spec(
         name="voice",
         version=1,
@@ -72,9 +64,36 @@ def spec_of(source: Source, config: Mapping[str, Any]) -> Spec:
             "files": source.digest_of("config.json", "preprocessor_config.json"),
             "stride": stride,
             "state": heard,
-            "window_s": _WINDOW_S,
+            "window_s": WINDOW_S,
         },
     )
+
+
+def even_steps(
+    kernels: Sequence[int], strides: Sequence[int], source: Source, *, fits: bool = True
+) -> tuple[int, int]:
+    """Samples from one state to the next, and samples that one state rests on.
+
+    Args:
+        kernels: widths of the layers of convolution, the first one first.
+        strides: steps of the same layers.
+        source: the model, for the message.
+        fits: whether it does in other respects.
+
+    Raises:
+        WeightsError: it does not hear sound of 16 kHz in steps that divide a second.
+    """
+    stride = math.prod(strides) if strides and len(kernels) == len(strides) else 0
+    if not fits or stride < 1 or RATE_HZ % stride:
+        raise WeightsError(
+            "the model does not hear sound of 16 kHz in steps that divide a second",
+            path=source.path,
+            remedy=f"choose another model, such as {FAMILY.examples[0]}",
+        )
+    heard = 1
+    for kernel, step in zip(reversed(kernels), reversed(strides), strict=True):
+        heard = (heard - 1) * step + kernel
+    return stride, heard
 
 
 FAMILY = Family(
