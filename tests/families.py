@@ -66,6 +66,9 @@ def _bpe(folder: Path, kind: str) -> None:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import BertTokenizer, CLIPTokenizer, Siglip2Tokenizer
 
+    if kind == "siglip_spiece":
+        _pieces(folder)
+        return
     if kind == "chinese_clip":
         letters = sorted({c for text in _TEXTS for c in text.lower() if not c.isspace()})
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, "cat", "photo", "##s"]
@@ -96,12 +99,40 @@ def _bpe(folder: Path, kind: str) -> None:
     made(vocab=parts["vocab"], merges=merges).save_pretrained(folder)
 
 
+def _pieces(folder: Path) -> None:
+    """SigLIP's own words: sentencepiece's, with the numbers of its special tokens."""
+    import io
+
+    import sentencepiece
+    from transformers import SiglipTokenizer
+
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([text.lower() for text in _TEXTS] * 20),
+        model_writer=made,
+        vocab_size=90,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        bos_id=-1,
+        pad_id=-1,
+        eos_id=1,
+        unk_id=2,
+        minloglevel=2,
+    )
+    (folder / "spiece.model").write_bytes(made.getvalue())
+    SiglipTokenizer(str(folder / "spiece.model")).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"  # as google's say
+    told = json.loads(path.read_text(encoding="utf-8")) | {"model_input_names": ["input_ids"]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+
+
 def clip(folder: Path, kind: str = "clip") -> str:
-    """A model of pictures and words: clip, siglip or chinese_clip."""
+    """A model of pictures and words: clip, siglip, siglip_spiece (SigLIP v1) or chinese_clip."""
     torch = seeded()
     import transformers
 
     _bpe(folder, kind)
+    kind = kind.removesuffix("_spiece")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     name = {"clip": "CLIP", "siglip": "Siglip", "chinese_clip": "ChineseCLIP"}[kind]
     text = {**_SMALL, "vocab_size": len(tokenizer), "max_position_embeddings": 64}

@@ -16,9 +16,10 @@ from PIL import Image
 import families
 import synth
 from command import analysis_of, clip, environment, triptych
+from triptych.config import ExtractConfig
 from triptych.errors import UsageError, WeightsError
 from triptych.extract.clip import contrast_of
-from triptych.extract.registry import entry, load
+from triptych.extract.registry import chosen, entry, load
 from triptych.extract.specs import Entry
 from triptych.predict.classify import zero_shot
 from triptych.predict.contrast import prompted_vectors, prompts, scores, unread_labels
@@ -28,6 +29,7 @@ from triptych.records import Timeline
 pytestmark = pytest.mark.needs("hub")
 
 KINDS = ("clip", "siglip", "chinese_clip")
+SPIECE = pytest.param("siglip_spiece", marks=pytest.mark.needs("sentencepiece"))  # SigLIP v1
 LABELS = "cat,dog,汽车"
 PICTURE = synth.textured(5, (90, 120))
 ONE = "This is a photo of {}."  # the sentence of transformers' own pipeline
@@ -39,9 +41,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {kind: families.clip(tmp_path_factory.mktemp(kind), kind) for kind in KINDS}
 
 
-@pytest.fixture(params=KINDS)
-def model(request: pytest.FixtureRequest, models: dict[str, str]) -> Entry:
-    return entry(f"clip={models[request.param]}")
+@pytest.fixture(params=[*KINDS, SPIECE])
+def model(
+    request: pytest.FixtureRequest, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Entry:
+    kind = request.param
+    if kind not in models:
+        models[kind] = families.clip(tmp_path_factory.mktemp(kind), kind)
+    return entry(f"clip={models[kind]}")
 
 
 def rows_of(found: Entry, picture: np.ndarray) -> np.ndarray:
@@ -177,6 +184,21 @@ class TestChoosing:
         save_file(tensors, tmp_path / "less" / "model.safetensors", {"format": "pt"})
         with pytest.raises(WeightsError, match=r"1 tensor missing: visual_projection\.weight"):
             load(f"clip={tmp_path / 'less'}")
+
+    def test_siglip_s_first_words_need_sentencepiece(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Said before anything is decoded, not when labels are compared."""
+        item = self.write(tmp_path, {"model_type": "siglip"})
+        monkeypatch.setitem(sys.modules, "sentencepiece", None)  # as if it were not there
+        assert "sentencepiece" not in entry(item).modules
+        (tmp_path / "spiece.model").write_bytes(b"")
+        with pytest.raises(WeightsError, match="'clip' needs sentencepiece") as caught:
+            chosen(ExtractConfig(preset="light", add=(item,)))
+        assert caught.value.remedy == 'pip install "triptych[hub]"'
+        told = {"tokenizer_class": "GemmaTokenizer"}  # as SigLIP 2 has it
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(told))
+        assert "sentencepiece" not in entry(item).modules
 
     def test_it_must_be_named(self) -> None:
         with pytest.raises(UsageError, match="'clip' does not say with which model"):

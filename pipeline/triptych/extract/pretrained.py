@@ -47,7 +47,9 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
         raise WeightsError(
             f"{auto} of transformers cannot read it: {said}",
             path=source.path,
-            remedy="fetch the model again, or give the whole folder that save_pretrained made",
+            remedy='pip install "triptych[hub]"'
+            if isinstance(err, ImportError)
+            else "fetch the model again, or give the whole folder that save_pretrained made",
         ) from err
     return made.eval() if hasattr(made, "eval") else made
 

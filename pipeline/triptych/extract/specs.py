@@ -59,7 +59,14 @@ class Entry:
 
 def missing_modules(modules: tuple[str, ...]) -> tuple[str, ...]:
     """Those of them that are not installed."""
-    return tuple(m for m in modules if importlib.util.find_spec(m) is None)
+    return tuple(m for m in modules if not _is_there(m))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that is not there itself
+        return False
 
 
 ASR_VERSION = 2  #: of speech recognition: what is kept, and how it is asked for

@@ -75,12 +75,20 @@ def described(source: Source) -> Entry:
         name="clip",
         target="triptych.extract.clip:ClipExtractor",
         specs=(spec,),
-        modules=FAMILY.modules,
+        modules=(*FAMILY.modules, *_readers(kind, source)),
         extra=FAMILY.extra,
         what=f"{kind}: {dim}-d embedding a frame, in one space with words",
         networks=True,
         source=source,
     )
+
+
+def _readers(kind: str, source: Source) -> tuple[str, ...]:
+    """Modules that the model's own words need besides: transformers has no other way for SigLIP."""
+    if kind != "siglip" or not (source.folder / "spiece.model").is_file():
+        return ()
+    named = source.data("tokenizer_config.json").get("tokenizer_class", "SiglipTokenizer")
+    return ("sentencepiece", "google.protobuf") if named == "SiglipTokenizer" else ()
 
 
 def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
