@@ -171,6 +171,11 @@ def published_audioset(
     network = AudioSetMobileNet(width)
     if settled:
         settle(network, torch.randn(4, 200, 128))
+    return as_published(network)
+
+
+def as_published(network: Any) -> dict[str, Any]:
+    """A MobileNetV3's weights under EfficientAT's names."""
     found = {}
     for name, value in network.state_dict().items():
         if ".fc" in name:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision.models import mobilenet_v3_large
+from torchvision.ops.misc import SqueezeExcitation
 
 import synth
 from conftest import SHARED_DATA
-from families import published_audioset
+from families import as_published, published_audioset, settle
 from triptych.config import ExtractConfig
 from triptych.decode import open_media
 from triptych.errors import WeightsError
@@ -52,6 +54,31 @@ def test_published_names_fit_every_width() -> None:
         assert (
             probabilities.shape == (2, 527) and 0 <= probabilities.min() <= probabilities.max() <= 1
         )
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0, 2.0])  # mn05, mn10, mn20
+def test_an_extractor_says_what_torchvision_s_own_network_says(
+    width: float, tmp_path: Path
+) -> None:
+    """Of the width that the file has."""
+    torch.manual_seed(3)
+    plain = mobilenet_v3_large(weights=None, num_classes=527, width_mult=width)
+    stem = plain.features[0][0]
+    plain.features[0][0] = torch.nn.Conv2d(1, stem.out_channels, 3, stride=2, padding=1, bias=False)
+    for module in plain.modules():
+        if isinstance(module, SqueezeExcitation):
+            module.scale_activation = torch.nn.Sigmoid()
+    settle(plain, torch.randn(4, 1, 128, 200))
+    torch.save(as_published(plain.eval()), tmp_path / "mn.pt")
+    wave = WAVE[: 2 * RATE_HZ]
+    tracks = run(tmp_path / "mn.pt", wave, len(wave), step_s=2.0)
+    heard = (torch.from_numpy(columns(wave)).T[None, None] + 4.5) / 5
+    with torch.inference_mode():
+        embedding = plain.features(heard).mean((2, 3))
+        tagged = plain(heard).sigmoid()
+    assert tracks["audioset"].values.shape == (1, round(960 * width))
+    np.testing.assert_allclose(tracks["audioset"].values, embedding, atol=1e-5)
+    np.testing.assert_allclose(tracks["audioset_labels"].values, tagged, atol=1e-5)
 
 
 def test_a_missing_or_strange_key_is_refused() -> None:
@@ -155,6 +182,14 @@ def test_other_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
     torch.save({k: v for k, v in published_audioset().items() if "classifier" not in k}, half)
     with pytest.raises(WeightsError, match="no weights of an EfficientAT network"):
         load(f"audioset={half}")
+
+
+@pytest.mark.parametrize("name", ["mn10_as_hop_15_mAP_463.pt", "mn10_as_mels_64_mAP_461.pt"])
+def test_networks_of_another_spectrogram_are_refused(name: str, tmp_path: Path) -> None:
+    """Their tensors have the same names and shapes; what they hear differs."""
+    torch.save(published_audioset(), tmp_path / name)
+    with pytest.raises(WeightsError, match="of another spectrogram"):
+        entry(f"audioset={tmp_path / name}")
 
 
 def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path) -> None:

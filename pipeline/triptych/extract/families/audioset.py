@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickletools
+import re
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ RATE_HZ, COLUMNS_HZ, BANDS = 32_000, 100, 128  # of the sound and its spectrogra
 WINDOW_S = 2  # heard around the middle of each row; rows that last longer are heard as a whole
 _EXAMPLE = "mn04_as_mAP_432.pt"
 _MODULES = ("torch", "torchvision")
+_OTHER = re.compile(r"_(hop|mels)_\d")  # of EfficientAT's files; their tensors look the same
 _LAST_NORM = "features.16.1.bias"  # one value for each of the embedding's columns
 
 
@@ -30,6 +32,12 @@ def describe(given: str) -> Entry:
         WeightsError: there is no such file, or it holds another network.
     """
     source = find_source(given, example=_EXAMPLE)
+    if _OTHER.search(Path(source.path).name):
+        raise WeightsError(
+            "this network was trained on sound of another spectrogram, as its name says",
+            path=source.path,
+            remedy=f"give one without hop or mels in its name, such as {_EXAMPLE} or mn10_as_*.pt",
+        )
     return Entry(
         name="audioset",
         target="triptych.extract.audioset:AudioSetExtractor",
