@@ -184,11 +184,13 @@ def test_other_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
         load(f"audioset={half}")
 
 
-@pytest.mark.parametrize("name", ["mn10_as_hop_15_mAP_463.pt", "mn10_as_mels_64_mAP_461.pt"])
+@pytest.mark.parametrize(
+    "name", ["mn10_as_hop_15_mAP_463.pt", "mn10_as_mels_64_mAP_461.pt", "mn10_im_pytorch.pt"]
+)
 def test_networks_of_another_spectrogram_are_refused(name: str, tmp_path: Path) -> None:
-    """Their tensors have the same names and shapes; what they hear differs."""
+    """Their tensors have the same names and shapes; what they heard in training differs."""
     torch.save(published_audioset(), tmp_path / name)
-    with pytest.raises(WeightsError, match="of another spectrogram"):
+    with pytest.raises(WeightsError, match="another spectrogram, or on pictures"):
         entry(f"audioset={tmp_path / name}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import synth
 from families import autoencoder
@@ -122,6 +123,21 @@ class TestAsAnExtractor:
             track = extract(media, [f"autoencoder={folder}"])["autoencoder"]
         assert track.values.shape == (8, 8) and np.isfinite(track.values).all()
         assert track.start_s == pytest.approx(np.arange(8.0))
+
+    def test_rows_are_what_the_network_says(self, tmp_path: Path) -> None:
+        folder = saved(tmp_path / "model")
+        config = json.loads((folder / "config.json").read_text())
+        network = Autoencoder(dim=config["dim"], width=config["width"])
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+        pictures = [synth.textured(n, (90, 120)) for n in range(3)]
+        coroutine = AutoencoderExtractor(entry(f"autoencoder={folder}").source)()
+        next(coroutine)
+        coroutine.send(synth.frames(pictures))
+        with pytest.raises(StopIteration) as done:
+            coroutine.send(None)
+        with torch.inference_mode():
+            wanted = network.eval().encode(torch.from_numpy(np.stack(list(map(fitted, pictures)))))
+        np.testing.assert_allclose(done.value.value["autoencoder"].values, wanted, atol=1e-5)
 
     def test_its_key_is_that_of_the_weights(self, tmp_path: Path) -> None:
         one, other = saved(tmp_path / "one"), tmp_path / "other"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import re
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -46,7 +49,7 @@ def by_hand(network: nn.Module, transform: Callable[[Any], Any], pictures: Any) 
 def assert_near(found: np.ndarray, wanted: np.ndarray) -> None:
     """Engines differ in the last bits."""
     assert found.shape == wanted.shape
-    np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
 
 
 def film(size: tuple[int, int]) -> list[np.ndarray]:
@@ -93,6 +96,43 @@ class TestTorchvision:
         transform = models.MobileNet_V3_Small_Weights.DEFAULT.transforms()
         found = rows_of(load(f"torchvision={source}"), film((256, 341)))
         assert_near(found, by_hand(network, transform, film((256, 341))))
+
+    @pytest.mark.parametrize(
+        "name", ["resnet18", "efficientnet_b0", "vit_b_16", "swin_t", "convnext_tiny"]
+    )
+    def test_rows_of_every_kind_are_those_of_torchvision(
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By torch: OpenVINO is compared with it above."""
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        torch.manual_seed(3)
+        network, read = models.get_model(name, weights=None, num_classes=5), []
+        if name in ("resnet18", "efficientnet_b0"):  # the others need no statistics
+            families.settle(network, torch.randn(4, 3, 64, 64))
+            network.eval()
+        torch.save(network.state_dict(), tmp_path / "权重.pth")
+        last = [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
+        last.register_forward_pre_hook(lambda _, given: read.append(given[0].numpy()))
+        transform = models.get_model_weights(name).DEFAULT.transforms()
+        found = rows_of(load(f"torchvision={name}:{tmp_path / '权重.pth'}"), film((256, 341))[:2])
+        by_hand(network, transform, film((256, 341))[:2])
+        np.testing.assert_allclose(found, read[0], atol=1e-5)
+        assert np.ptp(found) > 1e-2
+
+    def test_the_classifier_of_each_kind_reads_what_the_table_says(self) -> None:
+        """The first of each, built without memory; RegNet reckons with tensors before it is built."""
+        text = (files("triptych.extract.families") / "torchvision_models.tsv").read_text("utf-8")
+        rows = csv.DictReader([x for x in text.splitlines() if x[0] != "#"], delimiter="\t")
+        firsts: dict[str, dict[str, str]] = {}
+        for row in rows:
+            firsts.setdefault(re.split(r"[_\d]", row["name"])[0], row)
+        assert len(firsts) >= 12
+        for row in firsts.values():
+            meta = contextlib.nullcontext() if "regnet" in row["name"] else torch.device("meta")
+            with meta:
+                network = models.get_model(row["name"], weights=None)
+            last = [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
+            assert last.in_features == int(row["dim"]), row["name"]
 
     def test_the_cache_of_torch_s_hub_is_looked_in(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

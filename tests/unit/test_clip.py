@@ -121,6 +121,31 @@ def test_its_track_is_the_only_evidence_where_nothing_else_is(model: Entry) -> N
     assert all(each.contributions.keys() == {"image"} for each in prediction.ranked)
 
 
+def test_a_label_is_the_mean_of_its_sentences(model: Entry) -> None:
+    """Each of them as transformers reads it."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    assert model.source is not None
+    vocabulary, languages = load_vocabulary(LABELS), model.specs[0].options["languages"]
+    tokenizer = AutoTokenizer.from_pretrained(model.source.path)
+    network = AutoModel.from_pretrained(model.source.path).eval()
+    siglip = model.specs[0].options["kind"] == "siglip"
+    padded = {"padding": "max_length", "max_length": 64} if siglip else {}
+    found = prompted_vectors(vocabulary, model.source, languages=languages)
+    for row, word in zip(found, ("cat", "dog", "汽车"), strict=True):
+        sentences = prompts()["zh" if word == "汽车" else "en"]
+        each = []
+        for sentence in sentences:
+            tokens = tokenizer(sentence.format(word), return_tensors="pt", **padded)
+            with torch.inference_mode():
+                vector = network.get_text_features(**tokens).pooler_output[0]
+            each.append((vector / vector.norm()).numpy())
+        wanted = np.mean(each, axis=0)
+        np.testing.assert_allclose(row, wanted / np.linalg.norm(wanted), atol=1e-5)
+    assert len(each) > 1
+
+
 def test_words_of_a_language_that_it_was_not_taught_are_left_out(models: dict[str, str]) -> None:
     everyday = load_vocabulary("everyday")
     source = entry(f"clip={models['clip']}").source

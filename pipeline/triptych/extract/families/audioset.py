@@ -21,7 +21,8 @@ RATE_HZ, COLUMNS_HZ, BANDS = 32_000, 100, 128  # of the sound and its spectrogra
 WINDOW_S = 2  # heard around the middle of each row; rows that last longer are heard as a whole
 _EXAMPLE = "mn04_as_mAP_432.pt"
 _MODULES = ("torch", "torchvision")
-_OTHER = re.compile(r"_(hop|mels)_\d")  # of EfficientAT's files; their tensors look the same
+#: Files of EfficientAT whose tensors look the same: for other spectrograms, and for ImageNet.
+_OTHER = re.compile(r"_(hop|mels)_\d|^mn\d+_im")
 _LAST_NORM = "features.16.1.bias"  # one value for each of the embedding's columns
 
 
@@ -34,9 +35,9 @@ def describe(given: str) -> Entry:
     source = find_source(given, example=_EXAMPLE)
     if _OTHER.search(Path(source.path).name):
         raise WeightsError(
-            "this network was trained on sound of another spectrogram, as its name says",
+            "its name says that this network was trained on another spectrogram, or on pictures",
             path=source.path,
-            remedy=f"give one without hop or mels in its name, such as {_EXAMPLE} or mn10_as_*.pt",
+            remedy=f"give one such as {_EXAMPLE} or mn10_as_mAP_471.pt",
         )
     return Entry(
         name="audioset",
