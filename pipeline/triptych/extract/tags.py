@@ -9,7 +9,7 @@ import numpy as np
 
 from triptych.errors import WeightsError
 from triptych.extract.registry import Extraction
-from triptych.extract.rows import row_spans, rows_over
+from triptych.extract.rows import RowCutter, row_spans, rows_over
 from triptych.extract.specs import SOUND_TAGS
 from triptych.extract.weights import find_weights
 from triptych.records import FeatureTrack, Floats, Sound
@@ -17,6 +17,7 @@ from triptych.records import FeatureTrack, Floats, Sound
 __all__ = ["SoundTagExtractor"]
 
 _RATE_HZ = 16_000
+_WINDOW_S = 10.0  # heard at once
 _SHORTEST = 1600  # samples; below a tenth of a second there is nothing to detect
 
 
@@ -37,15 +38,24 @@ class SoundTagExtractor:
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         rows: list[Floats] = []
+        windows = RowCutter(step_s=_WINDOW_S, rate_hz=_RATE_HZ)
         start_s, end_s, done = None, 0.0, 0
+
+        def hear(samples: Floats) -> None:
+            nonlocal done
+            first, shares = self._shares(samples, done=done, step_s=step_s)
+            if first < len(rows):  # the window before ended within a row
+                rows[first] = rows[first] + shares[0]
+            rows.extend(shares[len(rows) - first :])
+            done += len(samples)
+
         while (sound := (yield)) is not None:
             start_s = sound.start_s if start_s is None else start_s
             end_s = sound.end_s
-            first, shares = self._shares(sound.samples, done=done, step_s=step_s)
-            if first < len(rows):  # the chunk before ended within a row
-                rows[first] = rows[first] + shares[0]
-            rows.extend(shares[len(rows) - first :])
-            done += len(sound.samples)
+            for window in windows.feed(sound.samples):
+                hear(window)
+        for window in windows.finish():
+            hear(window)
         starts, ends = row_spans(len(rows), start_s=start_s or 0.0, end_s=end_s, step_s=step_s)
         values = np.stack(rows) if rows else np.zeros((0, SOUND_TAGS.dim), np.float32)
         values = np.clip(values, 0.0, 1.0)
@@ -54,7 +64,7 @@ class SoundTagExtractor:
         }
 
     def _shares(self, samples: Floats, *, done: int, step_s: float) -> tuple[int, Floats]:
-        """Shares (rows, 3) of one chunk after `done` samples, and which row is their first."""
+        """Shares (rows, 3) of one window after `done` samples, and which row is their first."""
         first = rows_over(done + 1, step_s=step_s, rate_hz=_RATE_HZ) - 1
         last = rows_over(done + len(samples), step_s=step_s, rate_hz=_RATE_HZ)
         shares = np.zeros((last - first, SOUND_TAGS.dim), np.float32)
