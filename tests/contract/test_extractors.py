@@ -16,7 +16,7 @@ import pytest
 
 import synth
 from families import MAKERS
-from material import SECONDS, START_S, heard, material, motions, pictures, seen, watched, wave
+from material import SECONDS, START_S, cues, heard, material, motions, pictures, seen, watched, wave
 from triptych.decode import open_media
 from triptych.extract import extract, extractor_names
 from triptych.extract.registry import Extraction, Extractor, entry, families, load
@@ -204,6 +204,23 @@ class TestEveryExtractor:
                     2e-2 if wanted.spec.options.get("compute") == "int8" else 1e-3
                 ) * spread
                 np.testing.assert_allclose(track.values, wanted.values, atol=tolerance)
+
+    def test_words_are_read_each_for_itself(self, name: str) -> None:
+        """Of cues in any order, Chinese ones too."""
+        reads = {spec.modality == "text" for spec in entry(name).specs}
+        assert reads == {Cue in loaded(name).takes}
+        if reads == {False}:
+            return
+        assert_bytes_equal(run(name, reversed(cues())), usual(name))
+        assert any("天气" in cue.text for cue in cues())
+        for at, cue in enumerate(cues()):
+            for key, track in run(name, [cue]).items():
+                wanted = usual(name)[key].values[at]
+                np.testing.assert_allclose(track.values[0], wanted, atol=1e-5)
+        texts = ("今天的天气很好。", "猫在暖炉上睡觉。")
+        chinese = run(name, [synth.cue(3.0 * n, 3.0 * n + 1, t) for n, t in enumerate(texts)])
+        for track in chinese.values():
+            assert np.abs(track.values[0] - track.values[1]).max() > 1e-3
 
     @pytest.mark.parametrize("samples", [1, 150, 800])
     def test_one_frame_and_50_ms_are_enough_not_to_fail(self, name: str, samples: int) -> None:
