@@ -1,6 +1,7 @@
 """How good and how fast features are, one study a sub-command; figures as JSON.
 
     python bench/extract.py esc10 --weights ../shared/data/weights/mn04_as_mAP_432.pt
+    python bench/extract.py pictures
     python bench/extract.py shots --montages 6
     python bench/extract.py codes --model MODEL
     python bench/extract.py hearing --weights ../shared/data/weights/mn04_as_mAP_432.pt
@@ -27,7 +28,7 @@ sys.path[:0] = [str(ROOT / "bench")]
 
 from measure import machine, versions
 
-STUDIES = ("extract_sound", "extract_shots", "autoencoder")
+STUDIES = ("extract_pictures", "extract_sound", "extract_shots", "autoencoder")
 
 
 def main() -> None:
