@@ -25,7 +25,7 @@ import numpy.typing as npt
 from measure import spread
 
 from triptych.decode import open_media
-from triptych.extract import engine
+from triptych.extract.engine import engine_name, torch_engine
 from triptych.extract.image import _network, centre_crop, load_lite0
 from triptych.records import Frames
 
@@ -52,7 +52,7 @@ def pictures(asked: argparse.Namespace) -> dict[str, Any]:
     frames = real_frames(asked.shared, every=asked.every)
     engines = candidates()
     return {
-        "engine": engine.engine_name(),
+        "engine": engine_name(),
         "frames": len(frames),
         "alike": alike(engines, frames),
         "ms a picture": {
@@ -91,7 +91,7 @@ def candidates() -> dict[str, Engine]:
     made = {
         "plain torch": plain,
         "ours": load_lite0(),
-        "ours, torch": engine._torch_engine(_network),
+        "ours, torch": torch_engine(_network, shape=(224, 224, 3), at_once=1),
     }
     if importlib.util.find_spec("openvino"):
         for name, precision in (("floor", "f32"), ("floor, bfloat16", "bf16")):

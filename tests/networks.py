@@ -72,7 +72,9 @@ def pictures(*levels: int) -> Pixels:
 def ask(*, source: Source, row: Row, config: Config) -> Row:
     """What a worker of a test does: have the network look at a picture of `row["level"]`."""
     try:
-        means, _ = load_engine(Telling, key="telling", input_size=SIZE)(pictures(row["level"]))
+        means, _ = load_engine(Telling, key="telling", shape=(SIZE, SIZE, 3))(
+            pictures(row["level"])
+        )
     except Exception as err:  # noqa: BLE001 - as a worker does
         return failure(row, err, stage="image")
     return row | {"state": "done", "mean": float(means[0, 0]), "engine": engine_name()}

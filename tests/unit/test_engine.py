@@ -33,7 +33,7 @@ class Small(nn.Module):
 
 def torch_engine(monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module]) -> Engine:
     monkeypatch.setattr(engine, "engine_name", lambda: "torch")
-    return load_engine(build, key="unused", input_size=224)
+    return load_engine(build, key="unused", shape=(224, 224, 3))
 
 
 def assert_alike(one: Engine, other: Engine, atol: float) -> None:
@@ -56,7 +56,6 @@ def test_torch_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_allclose(got, wanted.detach().numpy(), atol=1e-6)
 
 
-@pytest.mark.needs("openvino")
 class Branching(nn.Module):
     """What tracing cannot follow: one picture goes another way than several."""
 
@@ -65,6 +64,7 @@ class Branching(nn.Module):
         return (mean if len(rgb) == 1 else -mean,)
 
 
+@pytest.mark.needs("openvino")
 class TestOpenVino:
     """The converted network."""
 
@@ -72,7 +72,7 @@ class TestOpenVino:
         assert engine_name() == "openvino"
 
     def test_answers_as_torch_does(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        converted = load_engine(Small, key="small", input_size=224)
+        converted = load_engine(Small, key="small", shape=(224, 224, 3))
         assert_alike(converted, torch_engine(monkeypatch, Small), 1e-5)
 
     def test_is_made_once_and_loaded_after(self, cache: Path) -> None:
@@ -82,30 +82,30 @@ class TestOpenVino:
             built.append(1)
             return Small()
 
-        first = load_engine(build, key="small", input_size=224)
+        first = load_engine(build, key="small", shape=(224, 224, 3))
         files = {p.name: p.read_bytes() for p in (cache / "prepared").iterdir()}
-        second = load_engine(build, key="small", input_size=224)
+        second = load_engine(build, key="small", shape=(224, 224, 3))
         assert built == [1] and files.keys() == {"small.xml", "small.bin"}
         assert_alike(first, second, 0)
-        load_engine(build, key="other", input_size=224)
+        load_engine(build, key="other", shape=(224, 224, 3))
         assert built == [1, 1]
 
     def test_a_network_that_it_does_otherwise_than_torch_is_left_to_torch(
         self, cache: Path
     ) -> None:
         for _ in range(2):
-            run = load_engine(Branching, key="branching", input_size=224, proven=False)
+            run = load_engine(Branching, key="branching", shape=(224, 224, 3), proven=False)
             assert [len(out) for out in run(PICTURES)] == [3]
             assert run(PICTURES)[0].max() <= 0
             assert {p.name for p in (cache / "prepared").iterdir()} == {"branching.torch"}
-        load_engine(Small, key="small", input_size=224, proven=False)
+        load_engine(Small, key="small", shape=(224, 224, 3), proven=False)
         assert (cache / "prepared" / "small.xml").exists()
 
     def test_goes_on_where_the_cache_cannot_be_written(
         self, cache: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         cache.write_text("a file where the folder should be")
-        run = load_engine(Small, key="small", input_size=224)
+        run = load_engine(Small, key="small", shape=(224, 224, 3))
         assert run(PICTURES)[1].shape == (3, 5)
         assert "the prepared network cannot be kept" in caplog.text
         assert cache.read_text().startswith("a file")
@@ -120,7 +120,7 @@ class TestOpenVino:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", fail)
-            load_engine(Small, key="small", input_size=224)
+            load_engine(Small, key="small", shape=(224, 224, 3))
         assert "No space left" in caplog.text
         assert list((cache / "prepared").iterdir()) == []
 

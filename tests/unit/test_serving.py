@@ -62,7 +62,7 @@ def models() -> Iterator[ModelProcess]:
 def caller(
     models: ModelProcess, build: Callable[[], nn.Module] = Telling, key: str = "telling"
 ) -> RemoteEngine:
-    return RemoteEngine(build, key=key, input_size=SIZE, place=Place(**models.place))
+    return RemoteEngine(build, key=key, shape=(SIZE, SIZE, 3), place=Place(**models.place))
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -96,12 +96,12 @@ class TestRows:
 
         shown = np.stack([synth.textured(n, (224, 224)) for n in range(20)])
         place = Place(**shared.place)
-        there = RemoteEngine(_network, key="lite0", input_size=224, place=place)
+        there = RemoteEngine(_network, key="lite0", shape=(224, 224, 3), place=place)
         monkeypatch.setattr(engine, "engine_name", lambda: "torch")
-        here = load_engine(_network, key="unused", input_size=224)
+        here = load_engine(_network, key="unused", shape=(224, 224, 3))
         for got, wanted in zip(there(shown), here(shown), strict=True):
             assert got.shape == wanted.shape
-            np.testing.assert_allclose(got, wanted, atol=1e-5)
+            np.testing.assert_allclose(got, wanted, atol=1e-4)
 
     @pytest.mark.needs("embedded")
     def test_they_do_not_depend_on_what_else_is_in_the_batch(self, shared: ModelProcess) -> None:
@@ -109,7 +109,7 @@ class TestRows:
 
         shown = np.stack([synth.textured(n, (224, 224)) for n in range(7)])
         place = Place(**shared.place)
-        run = RemoteEngine(_network, key="lite0", input_size=224, place=place)
+        run = RemoteEngine(_network, key="lite0", shape=(224, 224, 3), place=place)
         together = run(shown)
         for first, last in ((0, 1), (3, 7), (6, 7)):
             for got, wanted in zip(run(shown[first:last]), together, strict=True):
@@ -205,7 +205,7 @@ class TestTrouble:
 
     def test_a_memory_too_small_for_one_picture_is_said(self, models: ModelProcess) -> None:
         run = caller(models)
-        with pytest.raises(ResourceError, match="too small for one picture: no more") as err:
+        with pytest.raises(ResourceError, match="too small for a network: no more") as err:
             run(pictures(EXHAUST_ALL))
         assert "runner.device=cpu" in err.value.remedy
         assert run(pictures(3))[0].tolist() == [[3]]
@@ -290,7 +290,7 @@ def test_the_engine_says_where_networks_run(shared: ModelProcess) -> None:
     try:
         send_to(Place(**shared.place))
         assert engine_name() == "torch-cpu-shared"
-        run = load_engine(Telling, key="telling", input_size=SIZE)
+        run = load_engine(Telling, key="telling", shape=(SIZE, SIZE, 3))
         assert run(pictures(3))[0].tolist() == [[3]]
         send_to(Place(address="", authkey=b"", device="cuda"))
         assert engine_name() == "torch-cuda-bfloat16"

@@ -57,7 +57,8 @@ class ImageExtractor:
 def load_lite0() -> Engine:
     """The network, from pixels (B, 224, 224, 3) to (B, 1280) and (B, 1000); once a process."""
     key = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
-    return load_engine(_network, key=key, input_size=_SIZE)
+    # One picture at a time: what its layers pass on stays in the cache (docs/decisions.md).
+    return load_engine(_network, key=key, shape=(_SIZE, _SIZE, 3), at_once=1)
 
 
 def _network() -> nn.Module:

@@ -66,7 +66,8 @@ def engine_of(build: Build, spec: Spec, source: Source) -> Engine:
     """
     source.check()
     known_by = f"{spec.name}-v{spec.version}-{spec.weights[:12]}-{spec.options['files']}"
-    return load_engine(build, key=known_by, input_size=spec.options["crop"], proven=False)
+    side = spec.options["crop"]
+    return load_engine(build, key=known_by, shape=(side, side, 3), proven=False)
 
 
 def fitted(rgb: Pixels, options: Mapping[str, Any]) -> Pixels:

@@ -1,17 +1,19 @@
 """One process that runs the networks of all workers, the pictures of many videos in one batch.
 
-A worker decodes; its engine sends pixels to the model process and waits for the rows. While the
-device works on one batch, the requests for the next one gather. A worker has one request on its
-way at most (16 pictures), so a fast decoder waits for the device instead of filling the memory.
+A worker decodes; its engine sends items (pictures, clips, windows of sound) to the model process
+and waits for the rows. While the device works on one batch, the requests for the next one gather.
+A worker has one request on its way at most (16 pictures), so a fast decoder waits for the device
+instead of filling the memory.
 
-Every batch has the same shape, padded with black: then the rows of a picture do not depend on who
-else happened to be waiting. Where the device is a CPU, all of this is the same but pinned memory
+Every batch of a network has the same shape, padded with zeros: then the rows of an item do not
+depend on who else happened to be waiting. Where the device is a CPU, all of this is the same but pinned memory
 and bfloat16.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -27,19 +29,22 @@ import numpy as np
 
 from triptych.config import Device
 from triptych.errors import ResourceError, TriptychError, UsageError
-from triptych.records import Floats, Pixels
+from triptych.extract.batches import Batches, Items, Rows
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 __all__ = ["Place", "RemoteEngine", "check_device", "serve"]
 
 log = logging.getLogger(__name__)
 
-Rows: TypeAlias = tuple[Floats, ...]
 _Build: TypeAlias = Callable[[], "nn.Module"]
 
-_BATCH = {"cuda": 64, "cpu-shared": 16}  # pictures; the GPU's is a guess, not yet measured
+# Pictures, and as many larger items as take no more bytes; the GPU's is a guess, not yet measured.
+_BATCH = {"cuda": 64, "cpu-shared": 16}
+_PICTURE = 224 * 224 * 3
+_REMEDY = "end what else uses the GPU, or run with --set runner.device=cpu"
 _ROUND_S = 1.0  # between two signs of life
 _START_S = 120.0  # importing torch takes seconds, minutes on a busy disk
 _CALLERS = 128  # that may be waiting to be let in
@@ -69,21 +74,31 @@ class Place:
 class RemoteEngine:
     """An engine whose network runs in the model process."""
 
-    def __init__(self, build: _Build, *, key: str, input_size: int, place: Place) -> None:
+    def __init__(
+        self,
+        build: _Build,
+        *,
+        key: str,
+        shape: tuple[int, ...],
+        dtype: Any = np.uint8,
+        place: Place,
+    ) -> None:
         """Have the network loaded there.
 
         Args:
             build: a function of a module; the model process calls it once.
             key: identity of network and weights; requests with one key share batches.
-            input_size: S, of pixels (B, S, S, 3).
+            shape: of an item; a length that differs between items is -1.
+            dtype: of its numbers.
             place: where the process is.
         """
         self._build, self._key, self._place = build, key, place
         self._line: Connection | None = None
-        self(np.zeros((0, input_size, input_size, 3), np.uint8))
+        if -1 not in shape:
+            self(np.zeros((0, *shape), dtype))
 
-    def __call__(self, rgb: Pixels) -> Rows:
-        """Rows of pictures (B, S, S, 3).
+    def __call__(self, items: Items) -> Rows:
+        """Rows of items (B, *shape).
 
         Raises:
             ResourceError: the process died, is not to be found or cannot run the network.
@@ -93,7 +108,7 @@ class RemoteEngine:
         if line is None or _is_cut(line):
             line = _connected(self._place)
         try:
-            line.send((self._key, self._build, rgb))
+            line.send((self._key, self._build, items))
             answer: Rows | TriptychError = line.recv()
         except (EOFError, OSError) as err:
             line.close()
@@ -133,11 +148,11 @@ def _connected(place: Place) -> Connection:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Request:
-    """Pictures of one worker, on their way through a network."""
+    """Items of one worker, on their way through a network."""
 
     key: str
     build: _Build
-    rgb: Pixels
+    items: Items
     answer: Future[Rows | TriptychError] = field(default_factory=Future)
     told: threading.Event = field(default_factory=threading.Event)
 
@@ -194,8 +209,8 @@ def _attend(line: Connection, waiting: Queue[_Request]) -> None:
     """
     with contextlib.suppress(EOFError, OSError), line:
         while True:
-            key, build, rgb = line.recv()
-            request = _Request(key=key, build=build, rgb=rgb)
+            key, build, items = line.recv()
+            request = _Request(key=key, build=build, items=items)
             waiting.put(request)
             answer = request.answer.result()
             try:
@@ -205,14 +220,14 @@ def _attend(line: Connection, waiting: Queue[_Request]) -> None:
 
 
 def _taken(waiting: Queue[_Request]) -> Iterator[list[_Request]]:
-    """All that waits, by network; nothing where nobody calls for a while."""
-    by_network: dict[str, list[_Request]] = {}
+    """All that waits, by what can share a batch; nothing where nobody calls for a while."""
+    together: dict[tuple[Any, ...], list[_Request]] = {}
     with contextlib.suppress(Empty):
         request = waiting.get(timeout=_ROUND_S)
         while True:
-            by_network.setdefault(request.key, []).append(request)
+            together.setdefault((request.key, request.items.shape[1:]), []).append(request)
             request = waiting.get_nowait()
-    yield from by_network.values()
+    yield from together.values()
 
 
 class _Networks:
@@ -223,8 +238,9 @@ class _Networks:
 
         check_device(device)
         self._device = torch.device("cuda" if device == "cuda" else "cpu")
-        self._batch = _BATCH[device]
+        self._most = _BATCH[device]
         self._networks: dict[str, nn.Module] = {}
+        self._batches: dict[tuple[Any, ...], Batches] = {}
 
     def answer(self, requests: Sequence[_Request]) -> None:
         """Run one network for some callers together; each gets its rows, or what went wrong.
@@ -236,9 +252,9 @@ class _Networks:
         broken: TriptychError | None = None
         answers: list[Rows | TriptychError]
         try:
-            network = self._network(requests[0])
-            rows = self._run(network, np.concatenate([r.rgb for r in requests]))
-            ends = np.cumsum([len(r.rgb) for r in requests])[:-1]
+            items = np.concatenate([r.items for r in requests])
+            rows = self._engine(requests[0])(items)
+            ends = np.cumsum([len(r.items) for r in requests])[:-1]
             answers = list(zip(*(np.split(each, ends) for each in rows), strict=True))
         except TriptychError as err:
             answers = [err] * len(requests)
@@ -266,39 +282,34 @@ class _Networks:
             log.info("%s runs on %s for all workers", request.key, self._device)
         return self._networks[request.key]
 
-    def _run(self, network: nn.Module, rgb: Pixels) -> Rows:
-        """Pictures in batches as large as the device's memory allows; none are one empty batch."""
+    def _engine(self, request: _Request) -> Batches:
+        """A network for items of one shape, as many of them as fit into the device's memory."""
+        network, items = self._network(request), request.items
+        known = (request.key, items.shape[1:])
+        if known not in self._batches:
+            bytes_each = items.dtype.itemsize * int(np.prod(items.shape[1:]))
+            size = min(self._most, max(1, self._most * _PICTURE // bytes_each))
+            run = functools.partial(_forward, network, self._device)
+            self._batches[known] = Batches(
+                run, size=size, padded=True, remedy=_REMEDY, free=self._free
+            )
+        return self._batches[known]
+
+    def _free(self) -> None:
         import torch
 
-        parts: list[Rows] = []
-        done = 0
-        while done < len(rgb) or not parts:
-            try:
-                parts.append(self._forward(network, rgb[done : done + self._batch]))
-                done += len(parts[-1][0])
-                continue
-            except torch.OutOfMemoryError as err:
-                said = str(err)
-            # Here, where the error no longer holds on to what the device has to free.
-            if self._batch == 1:
-                raise ResourceError(
-                    f"the device's memory is too small for one picture: {said}",
-                    remedy="end what else uses the GPU, or run with --set runner.device=cpu",
-                )
-            self._batch //= 2
-            log.warning("the device's memory is full: batches of %d from now on", self._batch)
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
-        return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
-    def _forward(self, network: nn.Module, rgb: Pixels) -> Rows:
-        import torch
 
-        on_gpu = self._device.type == "cuda"
-        shape = (self._batch, *rgb.shape[1:])
-        pixels = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
-        pixels[: len(rgb)] = torch.from_numpy(rgb)
-        half = torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu)
-        with torch.inference_mode(), half:
-            outputs: Any = network(pixels.to(self._device, non_blocking=True))
-        return tuple(out[: len(rgb)].float().cpu().numpy() for out in outputs)
+def _forward(network: nn.Module, device: torch.device, items: Items) -> Rows:
+    import torch
+
+    on_gpu = device.type == "cuda"
+    put = torch.from_numpy(items)
+    if on_gpu:
+        put = put.pin_memory()
+    half = torch.autocast(device.type, torch.bfloat16, enabled=on_gpu)
+    with torch.inference_mode(), half:
+        outputs: Any = network(put.to(device, non_blocking=True))
+    return tuple(out.float().cpu().numpy() for out in outputs)
