@@ -35,14 +35,15 @@ NEEDS = {
 NAMES = [n for n in BUILTIN if n != "text"]  # the film has no words
 PICKED = 6  # columns that are written down
 
-# Relative to each track's own spread. The speech encoder computes in int8.
+# Relative to each track's own spread. The speech encoder computes in int8, the image network on
+# some processors in bfloat16 in part.
 TOLERANCE = {
     "speech": 0.05,
-    "image": 0.01,
-    "image_labels": 0.01,
+    "image": 0.02,
+    "image_labels": 0.04,
     "transnet": 0.01,
     "motion": 0.01,
-    "motion_image": 0.01,
+    "motion_image": 0.02,
 }
 
 

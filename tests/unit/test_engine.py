@@ -32,7 +32,7 @@ class Small(nn.Module):
 
 
 def torch_engine(monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module]) -> Engine:
-    monkeypatch.setattr(engine, "engine_name", lambda: "torch")
+    monkeypatch.setattr(engine, "engine_name", lambda **_: "torch")
     return load_engine(build, key="unused", shape=(224, 224, 3))
 
 
@@ -125,8 +125,56 @@ class TestOpenVino:
         assert list((cache / "prepared").iterdir()) == []
 
     @pytest.mark.needs("embedded")
-    def test_the_image_network_answers_as_torch_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from triptych.extract.image import ImageExtractor, _network
+    def test_the_image_network_answers_as_torch_does(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from triptych.extract.image import _network
 
-        converted = ImageExtractor()._engine
+        converted = load_engine(_network, key="lite0", shape=(224, 224, 3))
         assert_alike(converted, torch_engine(monkeypatch, _network), 1e-4)
+
+
+@pytest.mark.needs("embedded")
+class TestImageNetwork:
+    """What this machine runs for `image`, whatever it is, beside plain torch in float32."""
+
+    @pytest.mark.needs("shared")
+    def test_it_says_the_same_of_real_frames(self, shared_data: Path) -> None:
+        from triptych.extract.image import _network, load_lite0
+
+        shown = real_frames(shared_data)
+        with torch.inference_mode():
+            wanted, labels = (out.numpy() for out in plain(_network(), shown))
+        rows, shares = load_lite0()(shown)
+        norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(wanted, axis=1)
+        assert len(shown) > 50 and ((rows * wanted).sum(axis=1) / norms).min() >= 0.999
+        np.testing.assert_array_equal(shares.argmax(axis=1), labels.argmax(axis=1))
+
+    def test_rows_do_not_depend_on_the_pictures_beside_them(self) -> None:
+        from triptych.extract.image import load_lite0
+
+        run, shown = load_lite0(), np.stack([synth.textured(n, (224, 224)) for n in range(7)])
+        together = run(shown)
+        for first, last in ((0, 1), (2, 5), (6, 7)):
+            for rows, all_rows in zip(run(shown[first:last]), together, strict=True):
+                assert rows.tobytes() == all_rows[first:last].tobytes()
+
+
+def real_frames(shared_data: Path) -> np.ndarray:
+    """One frame in five seconds of the long films."""
+    from triptych.decode import open_media
+    from triptych.extract.image import centre_crop
+    from triptych.records import Frames
+
+    found = []
+    for path in sorted((shared_data / "long_video").glob("*.mp4")):
+        with open_media(path) as media:
+            for chunk in media.stream(fps=0.2, precision="keyframe", sound=False, text=False):
+                if isinstance(chunk, Frames):
+                    found.append(centre_crop(chunk.rgb))
+    return np.concatenate(found)
+
+
+def plain(network: nn.Module, shown: np.ndarray) -> tuple[torch.Tensor, ...]:
+    parts = [network.eval()(torch.from_numpy(picture[None])) for picture in shown]
+    return tuple(torch.cat(each) for each in zip(*parts, strict=True))

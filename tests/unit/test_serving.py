@@ -97,7 +97,7 @@ class TestRows:
         shown = np.stack([synth.textured(n, (224, 224)) for n in range(20)])
         place = Place(**shared.place)
         there = RemoteEngine(_network, key="lite0", shape=(224, 224, 3), place=place)
-        monkeypatch.setattr(engine, "engine_name", lambda: "torch")
+        monkeypatch.setattr(engine, "engine_name", lambda **_: "torch")
         here = load_engine(_network, key="unused", shape=(224, 224, 3))
         for got, wanted in zip(there(shown), here(shown), strict=True):
             assert got.shape == wanted.shape

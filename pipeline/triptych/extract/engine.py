@@ -2,8 +2,8 @@
 
 With OpenVINO installed a network is converted once, kept in the cache folder, and later loaded
 without importing torch (2.5 s saved in each worker; docs/decisions.md). Without it, torch runs
-the network itself, its normalisations folded into its convolutions. Both compute in float32. In a
-worker of a run with a model process (`runner.device`) networks run there instead; see
+the network itself, its normalisations folded into its convolutions. Both compute in float32, but
+for networks of which it is known what bfloat16 does to them (`triptych.extract.mixed`). In a worker of a run with a model process (`runner.device`) networks run there instead; see
 `triptych.extract.serving`.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from triptych.config import Device
 from triptych.extract.batches import Batches, Items, Rows, noise
+from triptych.extract.mixed import Doubt, has_bfloat16, mixed_engine
 from triptych.extract.openvino_networks import converts, openvino_engine
 from triptych.extract.serving import Place, RemoteEngine
 
@@ -56,14 +57,19 @@ def rows_of(device: Device) -> Iterator[None]:
         send_to(None)
 
 
-def engine_name() -> str:
+def engine_name(*, mixed: bool = False) -> str:
     """Of what runs networks: "openvino" where it is installed, else "torch"; or another process.
 
     Part of the keys of their rows in the store: engines differ in the last digits.
+
+    Args:
+        mixed: of networks that are run in bfloat16 in part where the CPU can.
     """
     if _elsewhere is not None:
         return _elsewhere.engine
-    return "openvino" if importlib.util.find_spec("openvino") else "torch"
+    if not importlib.util.find_spec("openvino"):
+        return "torch"
+    return "openvino-bfloat16" if mixed and has_bfloat16() else "openvino"
 
 
 def load_engine(
@@ -74,6 +80,7 @@ def load_engine(
     dtype: Any = np.uint8,
     proven: bool = True,
     at_once: int = _AT_ONCE,
+    doubt: Doubt | None = None,
 ) -> Engine:
     """A function from items (B, *shape) to the network's outputs, a row (B, ...) an item each.
 
@@ -86,11 +93,16 @@ def load_engine(
         proven: whether it is known to convert well. Other networks are compared with what torch
             makes of them, and torch runs those that differ.
         at_once: items that a worker gives it at a time.
+        doubt: of a network that may be run in bfloat16 in part, which rows (B,) are made again in
+            float32, by the first that were made.
     """
     if _elsewhere is not None:
         return RemoteEngine(build, key=key, shape=shape, dtype=dtype, place=_elsewhere)
     taken: dict[str, Any] = {"key": key, "shape": shape, "dtype": dtype}
-    if engine_name() == "openvino" and (proven or converts(build, **taken)):
+    name = engine_name(mixed=doubt is not None)
+    if name == "openvino-bfloat16" and doubt:
+        return mixed_engine(build, key=key, shape=shape, at_once=at_once, doubt=doubt)
+    if name == "openvino" and (proven or converts(build, **taken)):
         return openvino_engine(build, **taken, at_once=at_once)
     return torch_engine(build, shape=shape, dtype=dtype, at_once=at_once)
 

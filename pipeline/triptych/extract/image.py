@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from PIL import Image
 
+from triptych.extract.batches import Rows
 from triptych.extract.engine import Engine, load_engine
 from triptych.extract.registry import Extraction
 from triptych.extract.specs import IMAGE, IMAGE_LABELS
 from triptych.extract.weights import read_weights
-from triptych.records import FeatureTrack, Floats, Frames, Pixels, Times
+from triptych.records import FeatureTrack, Floats, Frames, Mask, Pixels, Times
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageExtractor", "centre_crop", "frame_spans", "load_lite0"]
 
 _SIZE, _RESIZED = 224, 256  # the crop and the short side that these weights were tested with
+_CLOSE = 1.1  # times as likely; bfloat16 changed that by less on real frames (docs/decisions.md)
 
 
 class ImageExtractor:
@@ -58,7 +60,7 @@ def load_lite0() -> Engine:
     """The network, from pixels (B, 224, 224, 3) to (B, 1280) and (B, 1000); once a process."""
     key = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
     # One picture at a time: what its layers pass on stays in the cache (docs/decisions.md).
-    return load_engine(_network, key=key, shape=(_SIZE, _SIZE, 3), at_once=1)
+    return load_engine(_network, key=key, shape=(_SIZE, _SIZE, 3), at_once=1, doubt=_close)
 
 
 def _network() -> nn.Module:
@@ -70,6 +72,12 @@ def _network() -> nn.Module:
     weights = io.BytesIO(read_weights("efficientnet-lite0"))
     network.load_published(torch.load(weights, weights_only=True))
     return network
+
+
+def _close(rows: Rows) -> Mask:
+    """Where two labels are so close that bfloat16 could take one for the other."""
+    second, first = np.sort(rows[1], axis=1)[:, -2:].T
+    return first < _CLOSE * second
 
 
 def centre_crop(rgb: Pixels) -> Pixels:

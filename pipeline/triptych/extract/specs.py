@@ -44,6 +44,7 @@ class Entry:
     stepped: bool = False  #: its rows are as long as `extract.step_s` says
     sampled: bool = True  #: it takes sampled frames, which `decode.fps` and `short_side` change
     networks: bool = False  #: run by an engine, and engines differ in the last bits
+    mixed: bool = False  #: and in bfloat16 in part where the CPU can
     from_cues: bool = False  #: it takes the words, which are known only after the decode
     source: Source | None = None  #: of its family: the model, which `target` is called with
 
@@ -199,6 +200,7 @@ BUILTIN: dict[str, Entry] = {
             extra="embedded",
             what="EfficientNet-Lite0: 1280-d embedding and 1000 label probabilities a frame",
             networks=True,
+            mixed=True,
         ),
         Entry(
             name="shots",
@@ -242,6 +244,7 @@ BUILTIN: dict[str, Entry] = {
             stepped=True,
             sampled=False,
             networks=True,
+            mixed=True,
         ),
         Entry(
             name="audio",

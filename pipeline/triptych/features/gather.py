@@ -120,7 +120,9 @@ def _recipes(job: Job) -> dict[str, dict[str, dict[str, Any]]]:
     for entry in job.extractors.values():
         if entry.from_cues:
             continue  # see `embed_cues`
-        more: dict[str, Any] = {"engine": engine_name()} if entry.networks else {}
+        more: dict[str, Any] = {}
+        if entry.networks:
+            more["engine"] = engine_name(mixed=entry.mixed)
         if entry.sampled:
             more |= frames
         if entry.stepped and step_s != 1.0:  # keys of rows of a second stay what they were
