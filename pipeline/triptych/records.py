@@ -37,6 +37,7 @@ from triptych.records_media import (
     Spectrogram,
     Stills,
     Thumbnails,
+    Word,
 )
 from triptych.spec import Modality, Spec
 
@@ -73,4 +74,5 @@ __all__ = [
     "Thumbnails",
     "Timeline",
     "Times",
+    "Word",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "Spectrogram",
     "Stills",
     "Thumbnails",
+    "Word",
 ]
 
 #: The container of a folder of numbered pictures, as far as there is one.
@@ -147,6 +148,18 @@ class Spectrogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word that was heard; the words of a cue, one after the other, are its text."""
+
+    start_s: float
+    end_s: float
+    text: str  #: with its comma, and the space before it where there is one
+
+    def __post_init__(self) -> None:
+        check(self.end_s >= self.start_s, f"word ends before it starts: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
     """Words with a time: a subtitle, a burned-in caption, or a sentence that was recognised."""
 
@@ -155,6 +168,7 @@ class Cue:
     text: str
     source: str  #: "embedded", "sidecar", "ocr" or "asr"
     language: str = "und"  #: BCP 47 or ISO 639 code, "und" when unknown
+    words: tuple[Word, ...] = ()  #: by time, where each is known: of recognised speech
 
     def __post_init__(self) -> None:
         check(self.end_s >= self.start_s, f"cue ends before it starts: {self}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given
@@ -13,7 +15,7 @@ from triptych.predict.quiet import Speech
 from triptych.predict.segments import chapter_edges, pieces, stretches
 from triptych.predict.summary import summarize
 from triptych.predict.views import views_of
-from triptych.records import Cue, Prediction, Shot, Timeline
+from triptych.records import Cue, Prediction, Shot, Timeline, Word
 
 SPOKEN = st.lists(st.tuples(st.floats(0, 3), st.floats(0.2, 2.9)), max_size=25)
 EDGES = st.lists(st.floats(0.1, 59), max_size=10)
@@ -29,7 +31,7 @@ def talk(gaps: list[tuple[float, float]]) -> list[Cue]:
     return found
 
 
-def inside(time_s: float, cues: list[Cue]) -> bool:
+def inside(time_s: float, cues: Sequence[Cue | Word]) -> bool:
     return any(c.start_s + 2e-6 < time_s < c.end_s - 2e-6 for c in cues)
 
 
@@ -42,6 +44,27 @@ def film_of(seed: int) -> Timeline:
 def shots_between(edges: list[float]) -> list[Shot]:
     cuts = [0.0, *sorted(set(edges)), 60.0]
     return [Shot(start_s=a, end_s=b) for a, b in itertools.pairwise(cuts)]
+
+
+def worded(cue: Cue, count: int) -> Cue:
+    """With so many words, evenly."""
+    edges = np.linspace(cue.start_s, cue.end_s, count + 1).tolist()
+    spans = itertools.pairwise(edges)
+    words = tuple(Word(start_s=a, end_s=max(a, b), text=" a") for a, b in spans)
+    return dataclasses.replace(cue, words=words)
+
+
+@given(SPOKEN, st.integers(1, 9), st.floats(0, 60))
+def test_what_is_too_long_to_be_kept_is_cut_between_words(
+    gaps: list[tuple[float, float]], count: int, time_s: float
+) -> None:
+    cues = [worded(c, count) for c in talk(gaps)]
+    for longest_s in (1.0, 4.0):
+        speech = Speech(cues, longest_s=longest_s)
+        short = [c for c in cues if c.end_s - c.start_s <= longest_s]
+        words = [w for c in cues for w in c.words if w.end_s - w.start_s <= longest_s - 1e-6]
+        for cut in (speech.before(time_s), speech.after(time_s)):
+            assert not inside(cut, short) and not inside(cut, words)
 
 
 @given(SPOKEN, EDGES, st.sampled_from(["15%", "40%", "12s", "3shots", "9shots"]), st.integers(0, 9))

@@ -121,6 +121,10 @@ class TestWebVtt:
         assert timed(got) == [(1.0, 2.0, "Hi"), (3.0, 4.0, "b <i> x")]
         assert got.dropped == 0
 
+    def test_times_of_words_are_not_spoken(self, read) -> None:
+        text = "WEBVTT\n\n00:01.000 --> 00:02.000\nHi <00:01.500><c>you</c>\n"
+        assert timed(read(text, "talk.vtt")) == [(1.0, 2.0, "Hi you")]
+
     def test_content_decides_over_ending(self, read) -> None:
         got = read("WEBVTT\n\nid\n00:01.000 --> 00:02.000\na\n\nid2\n00:03.000 --> 00:04.000\nb")
         assert [cue.text for cue in got.cues] == ["a", "b"]

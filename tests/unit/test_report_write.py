@@ -17,7 +17,7 @@ import pytest
 from analysis_factory import make_analysis, tone_clip
 from triptych.config import FORMATS, USUAL_FORMATS, Config, ReportConfig
 from triptych.errors import OutputError
-from triptych.records import Analysis, Chapter
+from triptych.records import Analysis, Chapter, Cue, Word
 from triptych.report import write_report
 
 ALL = {
@@ -129,6 +129,19 @@ def test_the_keys_of_analysis_json(filmed: Analysis, tmp_path: Path) -> None:
     }
     assert data["cues"][1]["text"] == "一只猫在睡觉"
     assert "一只猫在睡觉".encode() in (tmp_path / "analysis.json").read_bytes()
+
+
+def test_words_that_were_heard_have_their_times(tmp_path: Path) -> None:
+    words = (Word(start_s=1, end_s=1.5, text=" Hi,"), Word(start_s=1.5, end_s=2, text=" you"))
+    cue = Cue(start_s=1, end_s=2, text="Hi, you", source="asr", words=words)
+    write(make_analysis(cues=(cue, dataclasses.replace(cue, words=()))), tmp_path)
+    heard, read_only = read(tmp_path)["cues"]
+    assert heard["words"] == [
+        {"start_s": 1, "end_s": 1.5, "text": "Hi,"},
+        {"start_s": 1.5, "end_s": 2, "text": "you"},
+    ]
+    assert "words" not in read_only
+    assert "Hi, you\n" in (tmp_path / "transcript.vtt").read_text("utf-8")
 
 
 def shape(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 import synth
 from triptych.decode import open_media
 from triptych.decode.spectrogram import LogMel
+from triptych.extract import asr
 from triptych.extract.asr import SpeechRecognizer, _without_loops
 from triptych.extract.drive import extract, pump
 from triptych.extract.registry import Extraction, load
 from triptych.extract.speech import whisper_scaled
-from triptych.records import Cue, FeatureTrack, Spectrogram
+from triptych.features.collect import _until
+from triptych.records import Cue, FeatureTrack, Sound, Spectrogram, Word
 
 pytestmark = pytest.mark.needs("embedded", "asr")
 
@@ -117,6 +120,18 @@ def test_fine_rows_are_means_of_the_same_states(step_s: float, counts: list[int]
     np.testing.assert_allclose(pooled, coarse.values, atol=1e-5 * spread)
 
 
+def sound_of(path: Path) -> np.ndarray:
+    with open_media(path) as media:
+        chunks = media.stream(pictures=False, text=False)
+        return np.concatenate([c.samples for c in chunks if isinstance(c, Sound)])
+
+
+def aligned(path: Path) -> list[tuple[float, float, str]]:
+    """Words of a GRID clip as people timed them; the unit is 1/25000 s."""
+    rows = [line.split() for line in path.read_text("utf-8").splitlines()]
+    return [(int(a) / 25_000, int(b) / 25_000, w) for a, b, w in rows if w not in ("sil", "sp")]
+
+
 def test_silence_and_noise_say_nothing() -> None:
     assert recognized(np.zeros(32_000, np.float32)) == ()
     assert recognized(synth.noise(3.0)) == ()
@@ -139,6 +154,74 @@ def test_words_are_recognised_at_their_times(shared_data: Path) -> None:
     assert "blue" in text and "now" in text
     assert all(c.source == "asr" and c.language == "en" for c in cues)
     assert all(media.info.start_s <= c.start_s <= c.end_s <= report.end_s + 1e-3 for c in cues)
+
+
+@pytest.mark.needs("shared")
+def test_each_word_has_its_time(shared_data: Path) -> None:
+    wave = sound_of(shared_data / "grid_s1" / "video" / "bbaz4n.mpg")
+    wanted = aligned(shared_data / "grid_s1" / "alignments" / "bbaz4n.align")
+    (cue,) = recognized(wave)
+    assert "".join(word.text for word in cue.words).strip() == cue.text
+    found = {re.sub(r"\W", "", word.text).lower(): word for word in cue.words}
+    alike = [(found[w], a, b) for a, b, w in wanted if w in found]
+    assert len(alike) >= 3
+    for word, start_s, end_s in alike:
+        # Whisper lets a word begin where the one before ends.
+        assert min(word.end_s, end_s) > max(word.start_s, start_s)
+        assert abs(word.end_s - end_s) < 0.2
+
+
+def test_words_end_with_the_film() -> None:
+    words = tuple(Word(start_s=n, end_s=n + 0.9, text=f" {n}") for n in range(4))
+    cue = Cue(start_s=0, end_s=3.9, text="0 1 2 3", source="asr", words=words)
+    cut = _until(cue, 2.5)
+    assert cut.end_s == cut.words[-1].end_s == 2.5 and len(cut.words) == 3
+
+
+@pytest.mark.needs("shared")
+def test_speech_between_noises_is_found_where_it_is(shared_data: Path) -> None:
+    wave = sound_of(shared_data / "grid_s1" / "video" / "bbaz4n.mpg")
+    noise = synth.noise(4.0, level=0.02)
+    cues = recognized(np.concatenate([noise, wave, noise]))
+    assert cues
+    assert all(3.5 < word.start_s <= word.end_s < 7.5 for cue in cues for word in cue.words)
+
+
+@pytest.mark.needs("shared")
+def test_long_sound_is_cut_in_a_pause(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shared_data / "grid_s1" / "video"
+    names = ("bbaz4n", "bbil3s", "bbir7s")
+    wave = np.concatenate([sound_of(folder / f"{name}.mpg") for name in names])
+    recognizer, cuts = SpeechRecognizer("en"), []
+    monkeypatch.setattr(asr, "_MOST", 6 * 16_000)
+    hear = recognizer._recognize
+    monkeypatch.setattr(recognizer, "_recognize", lambda *args: cuts.append(args[1]) or hear(*args))
+    coroutine = recognizer()
+    next(coroutine)
+    for sound in synth.sounds(wave, 6 * 16_000 // 2):
+        coroutine.send(sound)
+    cues = ended(coroutine)["asr"]
+    assert len(cuts) == 2 and cuts[0] == 0.0
+    words = [
+        (len(wave) / 16_000 / 3 * i + a, len(wave) / 16_000 / 3 * i + b)
+        for i, name in enumerate(names)
+        for a, b, _ in aligned(shared_data / "grid_s1" / "alignments" / f"{name}.align")
+    ]
+    assert not any(a < cuts[1] < b for a, b in words)
+    ends = [word.end_s for cue in cues for word in cue.words]
+    assert ends == sorted(ends) and cues[-1].start_s > 6
+
+
+@pytest.mark.needs("shared")
+def test_chinese_is_told_and_written_in_simplified_characters(shared_data: Path) -> None:
+    wave = sound_of(shared_data / "long_video" / "datajuicer_video3_50s_portrait.mp4")
+    cues = recognized(wave[24 * 16_000 : 44 * 16_000])
+    text = "".join(cue.text for cue in cues)
+    assert {cue.language for cue in cues} == {"zh"}
+    assert "如果您不介意把" in text and "做一些" in text
+    text.encode("gb2312")  # which has no traditional characters
+    assert all(cue.end_s - cue.start_s <= 7 and len(cue.text) <= 34 for cue in cues)
+    assert all("".join(w.text for w in cue.words).strip() == cue.text for cue in cues)
 
 
 @pytest.mark.needs("shared")

@@ -22,7 +22,7 @@ from triptych.errors import ResourceError
 from triptych.extract.specs import AUDIO
 from triptych.features import FeatureStore, entry_key
 from triptych.features.store import DamagedEntry, _set_aside, check_entry
-from triptych.records import Cue, FeatureTrack, Sample, Thumbnails
+from triptych.records import Cue, FeatureTrack, Sample, Thumbnails, Word
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema.md"
 KEY = entry_key("image", "ab" * 32, {"fps": 1.0})
@@ -34,6 +34,21 @@ THUMBNAILS = Thumbnails(jpeg=(b"\xff\xd8one", b"\xff\xd8second"), pts_s=np.array
 CUES = (
     Cue(start_s=0.1, end_s=2.0, text="你好 “world”\n🦉", source="embedded", language="zh"),
     Cue(start_s=2.0, end_s=2.0, text="", source="asr"),
+)
+SAID = (
+    Cue(
+        start_s=0.1,
+        end_s=2.0,
+        text="Hi, 你好",
+        source="asr",
+        words=(
+            Word(start_s=0.1, end_s=0.1, text=" Hi,"),
+            Word(start_s=1.3, end_s=1.7, text=" 你"),
+            Word(start_s=1.7, end_s=2.0, text="好"),
+        ),
+    ),
+    *CUES,
+    Cue(start_s=3, end_s=4, text="a", source="asr", words=(Word(start_s=3, end_s=4, text="a"),)),
 )
 # The last character is what Python makes of a file name that is no valid UTF-8.
 NOTE = {
@@ -57,6 +72,7 @@ RECORDS = {
     "track": TRACK,
     "thumbnails": THUMBNAILS,
     "cues": CUES,
+    "speech": SAID,
     "note": NOTE,
     "sample": SAMPLE,
     "silent sample": dataclasses.replace(SAMPLE, words=(), picture=None),

@@ -1,20 +1,24 @@
-"""Sound -> recognised sentences, for videos that bring no words of their own.
+"""Sound -> recognised sentences with the times of their words, for videos that bring no words.
 
 faster-whisper on the packaged weights: voice activity gates it (Whisper invents sentences over
 music and noise), greedy decoding without random fallbacks keeps it reproducible, and looping
-output is dropped.
+output is dropped. It hears windows of up to half a minute that end in pauses, without the tokens
+in which Whisper writes times: those of words come from its attention, and sentences are made of
+words. So nothing is cut at the edge of a window, and it is a little faster.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from triptych.extract.registry import Extraction
+from triptych.extract.spoken import cues_of, whole_words
 from triptych.extract.whisper import own_whisper, whisper
-from triptych.records import Cue, Floats, Sound
+from triptych.records import Cue, Floats, Sound, Word
 
 __all__ = ["SpeechRecognizer"]
 
@@ -22,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _RATE_HZ = 16_000
 _MOST = 120 * _RATE_HZ  # samples recognised at once: memory does not grow with the length
+_PAUSE_MS = 160  # of those that windows may end in
+_TELLING_S = 15  # of speech tell its language as well as 30 do, for a third of the time
 _LOOPING = 2.4  # compression ratio of a text that repeats itself, Whisper's own limit
 _UNLIKELY = -1.0  # mean log-probability below which silence is the better guess
 # Over music and noise Whisper likes to hear "Hmm": a lone short word is believed only where the
@@ -64,46 +70,75 @@ class SpeechRecognizer:
 
     def _pause(self, samples: Floats) -> int:
         """Where to cut: the last pause in the second half, or the end."""
-        from faster_whisper.vad import get_speech_timestamps
-
-        starts = [int(s["start"]) for s in get_speech_timestamps(samples)]
+        starts = [int(part["start"]) for part in _spoken_parts(samples)]
         late = [s for s in starts if s > len(samples) // 2]
         return late[-1] if late else len(samples)
 
     def _recognize(self, samples: Floats, start_s: float, language: str) -> tuple[list[Cue], str]:
-        from faster_whisper.vad import get_speech_timestamps
-
-        if not get_speech_timestamps(samples):
-            return [], language  # detecting a language in silence would cost a whole encoder pass
-        segments, info = self._transcribe(samples, language)
-        if not language and info.language in _PROMPTS:
-            # Nothing is decoded yet: segments come from a generator.
-            segments, info = self._transcribe(samples, info.language)
+        parts = _spoken_parts(samples)
+        if not parts:
+            return [], language  # detecting a language in silence would cost an encoder pass
+        if not language:
+            language = self._language_of(
+                np.concatenate([samples[part["start"] : part["end"]] for part in parts])
+            )
         end_s = start_s + len(samples) / _RATE_HZ
         cues = [
-            Cue(
-                start_s=round(min(start_s + s.start, end_s), 3),
-                end_s=round(min(max(start_s + s.end, start_s + s.start), end_s), 3),
-                text=s.text.strip(),
-                source="asr",
-                language=info.language,
-            )
-            for s in segments
-            if _plausible(s)
+            cue
+            for segment in self._transcribed(samples, language)
+            if _plausible(segment)
+            for cue in cues_of(_timed(segment, start_s, end_s), language=language)
         ]
-        return cues, info.language
+        return cues, language
 
-    def _transcribe(self, samples: Floats, language: str) -> tuple[Any, Any]:
-        segments, info = self._model.transcribe(
+    def _language_of(self, speech: Floats) -> str:
+        from faster_whisper.audio import pad_or_trim
+
+        if not self._model.model.is_multilingual:
+            return "en"
+        extractor = self._model.feature_extractor
+        features = extractor(speech[: _TELLING_S * _RATE_HZ])
+        states = self._model.encode(
+            pad_or_trim(features, _TELLING_S * _RATE_HZ // extractor.hop_length)
+        )
+        token = self._model.model.detect_language(states)[0][0][0]
+        return str(token).strip("<|>")
+
+    def _transcribed(self, samples: Floats, language: str) -> Iterator[Any]:
+        from faster_whisper import BatchedInferencePipeline
+
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(
             samples,
-            language=language or None,
+            language=language,
+            batch_size=1,  # more take memory, and on one core no less time
             beam_size=1,
             temperature=0.0,
-            vad_filter=True,
-            condition_on_previous_text=False,
+            vad_parameters={"min_silence_duration_ms": _PAUSE_MS},
+            word_timestamps=True,
             initial_prompt=_PROMPTS.get(language),
         )
-        return segments, info
+        yield from segments
+
+
+def _spoken_parts(samples: Floats) -> Sequence[dict[str, Any]]:
+    """Stretches of speech, `start` and `end` in samples."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(min_silence_duration_ms=_PAUSE_MS)
+    parts: list[dict[str, Any]] = get_speech_timestamps(samples, options)
+    return parts
+
+
+def _timed(segment: Any, start_s: float, end_s: float) -> list[Word]:
+    """Words on the container's clock, each beginning where the one before ends, or later."""
+    words: list[Word] = []
+    at = start_s
+    for found in segment.words:
+        begin = min(max(at, start_s + float(found.start)), end_s)
+        at = min(max(begin, start_s + float(found.end)), end_s)
+        if found.word.strip():
+            words.append(Word(start_s=round(begin, 3), end_s=round(at, 3), text=found.word))
+    return whole_words(words)
 
 
 def _plausible(segment: Any) -> bool:

@@ -70,7 +70,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-ASR_VERSION = 2  #: of speech recognition: what is kept, and how it is asked for
+ASR_VERSION = 3  #: of speech recognition: what is kept, and how it is asked for
 OCR_VERSION = 1  #: of the reading of captions, likewise
 
 _LITE0 = WEIGHTS["efficientnet-lite0"].sha256

@@ -134,7 +134,14 @@ def _cues(job: Job, sidecar: tuple[Cue, ...], end: float) -> tuple[Cue, ...]:
     sources = word_sources(job.config.extract, subtitled=bool(sidecar))
     found = {**job.found, "cues": sidecar or job.found["cues"]}
     cues: tuple[Cue, ...] = next((found[name] for name in sources if found.get(name)), ())
-    return tuple(dataclasses.replace(c, end_s=min(c.end_s, end)) for c in cues if c.start_s < end)
+    return tuple(_until(c, end) for c in cues if c.start_s < end)
+
+
+def _until(cue: Cue, end: float) -> Cue:
+    words = tuple(
+        dataclasses.replace(w, end_s=min(w.end_s, end)) for w in cue.words if w.start_s < end
+    )
+    return dataclasses.replace(cue, end_s=min(cue.end_s, end), words=words)
 
 
 def _sidecar_cues(job: Job) -> tuple[Cue, ...]:

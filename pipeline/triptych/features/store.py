@@ -12,7 +12,7 @@ numpy and safetensors alone:
 | --- | --- | --- |
 | track | values (T, D) float32, start_s (T,), end_s (T,) float64 | spec |
 | thumbnails | jpeg (bytes,) uint8, ends (T,) int64, pts_s (T,) float64 | |
-| cues | start_s (N,), end_s (N,) float64 | texts, sources, languages |
+| cues | start_s (N,), end_s (N,) float64; of speech words_in (N,) int64: how many words each has, and of each of these word_start_s, word_end_s (W,) float64 | texts, sources, languages; of speech words |
 | note | | any JSON data |
 | sample | start_s, end_s (T,) float64, picture (64, 64, 3) uint8 if there is one; for each track `values/NAME` (T, D) float32, `present/NAME` (T,) bool | words |
 """
@@ -24,6 +24,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,7 +34,7 @@ import safetensors.numpy
 from triptych.cache import published
 from triptych.features.keys import EntryKey
 from triptych.features.layout import DAMAGED, default_root, entry_path, mark_used
-from triptych.records import Cue, FeatureTrack, Sample, Spec, Thumbnails, Timeline
+from triptych.records import Cue, FeatureTrack, Sample, Spec, Thumbnails, Timeline, Word
 
 __all__ = ["DamagedEntry", "FeatureStore", "Storable", "check_entry", "media_of"]
 
@@ -200,16 +201,7 @@ def _pack(record: Storable) -> tuple[str, Arrays, dict[str, Any]]:
         ends = np.cumsum([len(j) for j in record.jpeg], dtype=np.int64)
         return "thumbnails", {"jpeg": joined, "ends": ends, "pts_s": record.pts_s}, {}
     if isinstance(record, tuple):
-        arrays = {
-            "start_s": np.array([c.start_s for c in record], np.float64),
-            "end_s": np.array([c.end_s for c in record], np.float64),
-        }
-        meta = {
-            "texts": [c.text for c in record],
-            "sources": [c.source for c in record],
-            "languages": [c.language for c in record],
-        }
-        return "cues", arrays, meta
+        return "cues", *_packed_cues(record)
     if isinstance(record, Sample):
         return "sample", _sample_arrays(record), {"words": [*record.words]}
     return "note", {}, dict(record)
@@ -224,21 +216,51 @@ def _unpack(kind: str, arrays: Arrays, meta: dict[str, Any]) -> Storable:
         parts = zip([0, *ends[:-1]], ends, strict=True) if ends else ()
         return Thumbnails(jpeg=tuple(joined[a:b] for a, b in parts), pts_s=arrays["pts_s"])
     if kind == "cues":
-        rows = zip(
-            arrays["start_s"],
-            arrays["end_s"],
-            *(meta[k] for k in ("texts", "sources", "languages")),
-            strict=True,
-        )
-        return tuple(
-            Cue(start_s=float(s), end_s=float(e), text=text, source=source, language=language)
-            for s, e, text, source, language in rows
-        )
+        return _cues(arrays, meta)
     if kind == "note":
         return meta
     if kind == "sample":
         return _sample(arrays, meta)
     raise ValueError(f"unknown kind {kind!r}")
+
+
+def _packed_cues(cues: tuple[Cue, ...]) -> tuple[Arrays, dict[str, Any]]:
+    arrays: Arrays = {
+        "start_s": np.array([c.start_s for c in cues], np.float64),
+        "end_s": np.array([c.end_s for c in cues], np.float64),
+    }
+    meta = {
+        "texts": [c.text for c in cues],
+        "sources": [c.source for c in cues],
+        "languages": [c.language for c in cues],
+    }
+    words = [word for c in cues for word in c.words]
+    if not words:  # subtitles and captions
+        return arrays, meta
+    arrays["words_in"] = np.array([len(c.words) for c in cues], np.int64)
+    arrays["word_start_s"] = np.array([w.start_s for w in words], np.float64)
+    arrays["word_end_s"] = np.array([w.end_s for w in words], np.float64)
+    return arrays, meta | {"words": [w.text for w in words]}
+
+
+def _cues(arrays: Arrays, meta: Mapping[str, Any]) -> tuple[Cue, ...]:
+    words: list[tuple[Word, ...]] = [()] * len(meta["texts"])
+    if "words" in meta:
+        times = arrays["word_start_s"].tolist(), arrays["word_end_s"].tolist()
+        said = iter(zip(*times, meta["words"], strict=True))
+        words = [
+            tuple(Word(start_s=s, end_s=e, text=text) for s, e, text in islice(said, count))
+            for count in arrays["words_in"].tolist()
+        ]
+    rows = zip(
+        arrays["start_s"].tolist(),
+        arrays["end_s"].tolist(),
+        *(meta[k] for k in ("texts", "sources", "languages")),
+        words,
+        strict=True,
+    )
+    names = ("start_s", "end_s", "text", "source", "language", "words")
+    return tuple(Cue(**dict(zip(names, row, strict=True))) for row in rows)
 
 
 def _sample_arrays(record: Sample) -> Arrays:

@@ -6,7 +6,7 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 
-from triptych.records import Cue
+from triptych.records import Cue, Word
 
 __all__ = ["Speech"]
 
@@ -16,8 +16,9 @@ _DUST_S = 1e-6
 class Speech:
     """Stretches of time that no cut may fall into: cues, those that overlap as one.
 
-    A cue longer than `longest_s` binds nothing, because no clip could hold it. Where overlapping
-    cues together last longer than that, cuts may fall at the start of any of them.
+    No clip could hold a cue longer than `longest_s`: a cut may fall between its words where their
+    times are known, and anywhere else. Where overlapping cues together last longer than that, cuts
+    may fall at the start of any of them.
 
     >>> said = [Cue(start_s=a, end_s=b, text="a", source="asr") for a, b in ((1, 3), (3, 5))]
     >>> speech = Speech(said, longest_s=8)
@@ -28,10 +29,11 @@ class Speech:
     """
 
     def __init__(self, cues: Sequence[Cue], *, longest_s: float) -> None:
+        kept = (part for cue in cues for part in _parts(cue, longest_s))
         spans = sorted(
-            (float(c.start_s), float(c.end_s))
-            for c in cues
-            if _DUST_S < c.end_s - c.start_s <= longest_s
+            (float(p.start_s), float(p.end_s))
+            for p in kept
+            if _DUST_S < p.end_s - p.start_s <= longest_s
         )
         whole = [part for chain in _chains(spans) for part in _bound(chain, longest_s)]
         self.starts: list[float] = [start_s for start_s, _ in whole]
@@ -62,6 +64,10 @@ class Speech:
         if place >= 0 and self.ends[place] > time_s + _DUST_S:
             return place
         return None
+
+
+def _parts(cue: Cue, longest_s: float) -> Sequence[Cue | Word]:
+    return cue.words if cue.words and cue.end_s - cue.start_s > longest_s else (cue,)
 
 
 def _chains(spans: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

@@ -66,7 +66,7 @@ def analysis_data(
         "weights": _weights(analysis, config),
         "tracks": [_track(analysis, name, t) for name, t in sorted(analysis.tracks.items())],
         "shots": [{"start_s": s.start_s, "end_s": s.end_s} for s in analysis.shots],
-        "cues": [_cue(cue) for cue in analysis.cues],
+        "cues": [_cue(cue) | _words(cue) for cue in analysis.cues],
         "labels": [_label(label) for label in analysis.prediction.ranked],
         "timeline": _timeline(analysis),
         "summary": _summary(analysis),
@@ -184,6 +184,11 @@ def _cue(cue: Cue) -> dict[str, Any]:
         "source": cue.source,
         "language": cue.language,
     }
+
+
+def _words(cue: Cue) -> dict[str, Any]:
+    said = [{"start_s": w.start_s, "end_s": w.end_s, "text": w.text.strip()} for w in cue.words]
+    return {"words": said} if said else {}
 
 
 def _label(label: LabelScore) -> dict[str, Any]:

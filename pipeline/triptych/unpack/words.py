@@ -75,6 +75,8 @@ class Words:
         rows = [dataclasses.asdict(cue) | {"file": file or None} for cue, file in self._found]
         if not rows:
             return
+        for row in rows:
+            del row["words"]  # no subtitle has the times of words
         rows.sort(key=itemgetter("start_s", "end_s", "source", "language", "text"))
         (folder / "cues.jsonl").write_bytes(_lines(rows))
         text = vtt_text(merge_cues(c for c, _ in self._found), zero_s, named=True)
