@@ -5,6 +5,7 @@
     python bench/extract.py shots --montages 6
     python bench/extract.py codes --model MODEL
     python bench/extract.py hearing --weights ../shared/data/weights/mn04_as_mAP_432.pt
+    python bench/extract.py speech --clips FOLDER
 
 To add a study, write `add_parser(commands)` in a module of its own, as `extract_sound.py` does,
 and name the module in `STUDIES`.
@@ -28,7 +29,7 @@ sys.path[:0] = [str(ROOT / "bench")]
 
 from measure import machine, versions
 
-STUDIES = ("extract_pictures", "extract_sound", "extract_shots", "autoencoder")
+STUDIES = ("extract_pictures", "extract_sound", "extract_speech", "extract_shots", "autoencoder")
 
 
 def main() -> None:
