@@ -261,3 +261,49 @@ def test_many_processes_on_one_store(tmp_path: Path, parts: tuple[str, ...]) -> 
     found = stats(root)
     assert found.damaged.files == found.scratch.files == found.running == 0
     assert prune(root, max_bytes=0).left.files == 0
+
+
+WRITER = """
+import sys
+import numpy as np
+from triptych.features import FeatureStore
+from triptych.records import FeatureTrack, Spec
+root, key, value = sys.argv[1], sys.argv[2], float(sys.argv[3])
+times = np.arange(200.0)
+track = FeatureTrack(
+    values=np.full((200, 64), value, np.float32), start_s=times, end_s=times + 1,
+    spec=Spec(name="made", version=1, modality="image", dim=64),
+)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(80):
+    FeatureStore(root).put(key, track)
+"""
+
+
+def test_two_processes_writing_one_key_never_mix(tmp_path: Path) -> None:
+    store, key = FeatureStore(tmp_path / "features"), entry_key("image", "ab" * 32, {"fps": 1.0})
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", WRITER, str(store.root), key, str(value)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for value in (1, 2)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        for writer in writers:  # only now, so that they write at the same time
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        while any(writer.poll() is None for writer in writers):
+            if (found := store.get(key)) is not None:
+                assert isinstance(found, FeatureTrack) and len(np.unique(found.values)) == 1
+        assert [writer.returncode for writer in writers] == [0, 0]
+    assert store.get(key) is not None
+    assert [p.name for p in store.root.rglob("*") if p.is_file()] == [f"{key}.safetensors"]
