@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import synth
 from command import LIGHT, rows_of, triptych
@@ -55,6 +55,21 @@ def find(*inputs: object, fps: float | None = None) -> list[Source]:
 
 
 # Decoding
+
+
+def test_pictures_with_a_colour_profile_that_has_a_name(tmp_path: Path) -> None:
+    """As screenshots have. A profile's name once ended the process, hence the command."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for mode in ("RGB", "RGBA", "P", "L", "LA", "I;16"):
+        folder = tmp_path / mode.replace(";", "")
+        folder.mkdir()
+        for number in range(1, 4):
+            picture = Image.fromarray(synth.numbered(number)).convert("L" if ";" in mode else mode)
+            picture = picture.convert("I").convert(mode) if ";" in mode else picture
+            picture.save(folder / f"{number}.png", icc_profile=profile)
+        done = triptych("decode", folder, "--frames-fps", 1, "-o", tmp_path / f"{folder.name}.out")
+        assert done.returncode == 0, (mode, done.stderr)
+        assert len(list((tmp_path / f"{folder.name}.out" / "frames").iterdir())) == 3
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -14,12 +14,20 @@ from triptych.records import Pixels
 
 __all__ = ["Stand", "stand_of", "upright"]
 
+# What PNG's decoder makes. It names colour profiles beside them, and PyAV (18.1) frees such a name
+# twice as soon as anything beside the picture is looked at: the process dies.
+_OF_PNG = frozenset(
+    ("rgb24", "rgba", "pal8", "gray", "ya8", "monob", "rgb48be", "rgba64be", "gray16be", "ya16be")
+)
+
 #: Quarter turns counter-clockwise, and whether left and right change places after them.
 Stand = tuple[int, bool]
 
 
 def stand_of(frame: av.VideoFrame) -> Stand:
-    """How a decoded frame is to be turned and mirrored."""
+    """How a decoded frame is to be turned and mirrored; of a PNG's mirroring nothing is known."""
+    if frame.format.name in _OF_PNG:
+        return (round(frame.rotation / 90) % 4, False)
     try:
         # Not `frame.side_data`: frame and data would keep each other until the next collection.
         data = bytes(SideDataContainer(frame)["DISPLAYMATRIX"])  # type: ignore[call-arg]
