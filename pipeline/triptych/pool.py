@@ -387,8 +387,8 @@ def _prepare(extractors: Sequence[str], labels: Vocabulary | None, llm: str) -> 
         check(llm)
 
     for found in map(entry, extractors):
-        if found.name == "image" or (found.source and found.networks):
-            load(found)  # which converts it
+        if found.name == "image" or found.source:
+            load(found)  # which converts it, or says once for all videos what is wrong with it
         if found.name == "clip" and labels is not None:
             from triptych.predict.classify import prepare_labels
 

@@ -68,7 +68,8 @@ def _from_hub(given: str) -> str:
     if not is_hub_id(given):
         raise UsageError(
             f"{given!r} is no model of the hub",
-            remedy="write an id such as openai/clip-vit-base-patch32",
+            remedy="write an id such as openai/clip-vit-base-patch32, or FAMILY=NAME such as "
+            "torchvision=resnet50",
         )
     if importlib.util.find_spec("huggingface_hub") is None:
         raise WeightsError("fetching needs huggingface_hub", remedy='pip install "triptych[hub]"')

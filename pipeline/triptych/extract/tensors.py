@@ -55,7 +55,9 @@ def read_tensors(path: Path) -> Any:
             mapped = zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as err:
-        said = str(err).splitlines()[0] if str(err) else type(err).__name__
+        said = str(err).splitlines()[0] if str(err) else "it is cut short"
+        if isinstance(err, UnpicklingError):  # torch's own words advise to run it
+            said = "more than tensors, or nothing of torch, is pickled in it"
         raise WeightsError(
             f"no weights that can be read without risk: {said}",
             path=path,
