@@ -4,6 +4,7 @@
     python bench/extract.py pictures
     python bench/extract.py shots --montages 6
     python bench/extract.py codes --model MODEL
+    python bench/extract.py photos --photos FOLDER
     python bench/extract.py hearing --weights ../shared/data/weights/mn04_as_mAP_432.pt
     python bench/extract.py speech --clips FOLDER
 
@@ -29,7 +30,14 @@ sys.path[:0] = [str(ROOT / "bench")]
 
 from measure import machine, versions
 
-STUDIES = ("extract_pictures", "extract_sound", "extract_speech", "extract_shots", "autoencoder")
+STUDIES = (
+    "extract_pictures",
+    "extract_photos",
+    "extract_sound",
+    "extract_speech",
+    "extract_shots",
+    "autoencoder",
+)
 
 
 def main() -> None:
