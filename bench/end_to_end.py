@@ -74,17 +74,13 @@ class Bench:
         """The same label words for both, embedded once, as points in the sentence space."""
         import numpy as np
 
-        from triptych.extract.imagenet import class_vectors
-        from triptych.predict.classify import generic_likeness, label_vectors
+        from triptych.predict.seen import likeness_to_classes
         from triptych.predict.vocabulary import load_vocabulary
 
         vocabulary = load_vocabulary("everyday", language="en")
-        labels = label_vectors(vocabulary)
         np.savez(
             self.scratch / "words.npz",
-            classes=class_vectors(),
-            labels=labels,
-            generic=generic_likeness(labels),
+            likeness=likeness_to_classes(vocabulary),
             names=np.array(vocabulary.names),
         )
 

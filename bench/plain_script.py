@@ -136,13 +136,13 @@ def _decoded(container: Any) -> Iterator[Any]:
 
 
 def label_scores(probabilities: np.ndarray, words: Any) -> np.ndarray:
-    """ConSE: the ten best classes of each frame, weighted by probability, against the labels."""
-    whole = np.zeros(words["classes"].shape[1])
+    """The ten best classes of each frame, weighted by probability, against the labels."""
+    whole = np.zeros(len(words["names"]))
     for row in probabilities:
         best = np.argsort(row)[-10:]
-        vector = row[best] @ words["classes"][best]
-        whole += max(np.sort(row)[-3:].sum(), 0.05) * vector / np.linalg.norm(vector)
-    return words["labels"] @ whole / max(np.linalg.norm(whole), 1e-9) - words["generic"]
+        clear = max(np.sort(row)[-3:].sum(), 0.05)
+        whole += clear * (row[best] @ words["likeness"][best]) / row[best].sum()
+    return whole
 
 
 def transcribed(whisper: Any, samples: np.ndarray) -> list[str]:
@@ -156,9 +156,7 @@ def main() -> None:
     command = argparse.ArgumentParser(description=__doc__)
     command.add_argument("files", nargs="+", type=Path)
     command.add_argument("-o", "--out", type=Path, required=True)
-    command.add_argument(
-        "--words", type=Path, required=True, help="npz: classes, labels, generic, names"
-    )
+    command.add_argument("--words", type=Path, required=True, help="npz: likeness, names")
     command.add_argument("--speech", action="store_true", help="recognise speech, too")
     options = command.parse_args()
     spent: dict[str, float] = {}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import synth
-from triptych.extract.imagenet import class_vectors, conse
+from triptych.extract.imagenet import best_classes, class_vectors
 from triptych.extract.text import embed_texts
 from triptych.predict.classify import label_vectors, zero_shot
+from triptych.predict.seen import likeness_to_classes
 from triptych.predict.vocabulary import load_vocabulary
 from triptych.records import Prediction, Timeline
 
@@ -198,10 +199,26 @@ def test_the_order_of_the_labels_does_not_matter() -> None:
 def test_a_frame_that_shows_a_class_points_at_the_class() -> None:
     names = ("pizza", "sports car", "golden retriever")
     rows = np.concatenate([seen(n)[:1] for n in names])
-    nearest = (conse(rows) @ class_vectors().T).argmax(axis=1)
+    best = best_classes(rows)
+    nearest = (best @ class_vectors() @ class_vectors().T).argmax(axis=1)
     assert [categories()[i] for i in nearest] == list(names)
-    assert conse(np.zeros((0, 1000), np.float32)).shape == (0, 512)
-    np.testing.assert_allclose(np.linalg.norm(conse(rows), axis=1), 1.0, atol=1e-5)
+    assert ((best > 0).sum(axis=1) == 10).all()
+    np.testing.assert_allclose(best.sum(axis=1), 1.0, atol=1e-5)
+    assert best_classes(np.zeros((0, 1000), np.float32)).shape == (0, 1000)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_most_classes_belong_to_their_label_of_the_built_in_list(language: str) -> None:
+    """Just under what was measured: 388 of 398 animals, 44 of 46 dishes, 10 of 11, 13 of 14."""
+    vocabulary = load_vocabulary("everyday", language=language)
+    best = likeness_to_classes(vocabulary).argmax(axis=1)
+    for classes, label, least in (
+        (range(398), "animals", 0.97),
+        (range(924, 970), "food", 0.95),
+        (range(970, 981), "travel", 0.9),
+        (range(984, 998), "garden", 0.9),
+    ):
+        assert np.mean(best[classes] == vocabulary.ids.index(label)) >= least, label
 
 
 def test_label_vectors_are_unit_and_in_the_users_order() -> None:

@@ -1,8 +1,8 @@
 """Labels without training: all modalities meet the label words in one sentence-embedding space.
 
-What is seen reaches that space through the ImageNet classes (ConSE), what is said through the
-sentence embeddings of the cues, what is heard through the words for speech, singing and music, or
-through AudioSet's tags where there are any (`triptych.predict.heard`).
+What is seen reaches that space through the ImageNet classes (`triptych.predict.seen`), what is
+said through the sentence embeddings of the cues, what is heard through the words for speech,
+singing and music, or through AudioSet's tags where there are any (`triptych.predict.heard`).
 With a model of pictures and words (CLIP and its kin) what is seen meets the labels in its space,
 and with one of sounds and words (CLAP) what is heard.
 Likeness is the cosine. Scores rank labels; they are no probabilities of being right.
@@ -10,23 +10,21 @@ Likeness is the cosine. Scores rank labels; they are no probabilities of being r
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from triptych.extract.imagenet import class_vectors, conse
+from triptych.extract.imagenet import best_classes, class_vectors
 from triptych.extract.specs import Entry
-from triptych.extract.text import kept_vectors
-from triptych.features.keys import digest_of
 from triptych.predict.heard import likeness_to_tags, weighed
+from triptych.predict.phrases import phrase_vectors
+from triptych.predict.seen import likeness_to_classes
 from triptych.predict.vocabulary import Vocabulary
 from triptych.records import Floats, LabelScore, Mask, Prediction, Timeline
 
 __all__ = [
     "CLAP_LANGUAGES",
-    "generic_likeness",
     "label_vectors",
     "prepare_labels",
     "prepare_words",
@@ -43,9 +41,6 @@ _SHARPNESS = 12.0  # logits per unit of cosine: unrelated labels differ by about
 # "concert" is to music. "Dog barking" is less near to talking than that.
 _HEARD_AT_LEAST = 0.45
 _HEARD = (("a person talking",), ("a person singing a song",), ("music playing",))
-# Words such as "countryside" are near to everything seen. Part of that is taken off; all of it
-# would also take what they do mean (docs/decisions.md).
-_GENERIC = 0.4
 # A modality that is present in less than this share of the steps counts in proportion.
 _FULL_PRESENCE = 0.3
 _SOUNDS = ("This is a sound of {}.",)  # as transformers' zero-shot-audio-classification says it
@@ -58,9 +53,8 @@ class _Evidence:
 
     vectors: Floats  # (T, D), unit where present; or how sure each of D tags is
     weight: Floats  # (T,), how clear each step is; 0 where absent
-    labels: Floats  # (L, D), unit; or how much each tag is what a label means
+    labels: Floats  # (L, D), unit; or how much each tag or class is what a label means
     scale: float  # logits per unit of cosine
-    generic: Floats | float = 0.0  # (L,), taken off the likeness
     at_least: float = -1.0  # likeness that counts
     are_tags: bool = False
 
@@ -72,21 +66,7 @@ class _Evidence:
 
 def label_vectors(vocabulary: Vocabulary) -> Floats:
     """Unit vectors (L, 512): each label is the mean of its phrases."""
-    return _phrase_means(vocabulary.phrases)
-
-
-@functools.lru_cache(maxsize=8)
-def _phrase_means(phrases: tuple[tuple[str, ...], ...]) -> Floats:
-    name = f"labels-{digest_of({'phrases': phrases})[:16]}"
-    rows = [(text, row) for row, texts in enumerate(phrases) for text in texts]
-    return kept_vectors(
-        name, lambda: ([t for t, _ in rows], [r for _, r in rows], [1.0] * len(rows))
-    )
-
-
-def generic_likeness(labels: Floats) -> Floats:
-    """What is taken off the likeness of each label (L, 512) to what is seen, (L,)."""
-    return (_GENERIC * (class_vectors() @ labels.T).mean(axis=0)).astype(np.float32)
+    return phrase_vectors(vocabulary.phrases)
 
 
 def zero_shot(
@@ -142,7 +122,7 @@ def zero_shot(
 
 def _standing(found: _Evidence, vectors: Floats) -> Floats:
     """How each label stands beside the others for rows of one modality's evidence, (T, L)."""
-    likeness = vectors @ found.labels.T - found.generic
+    likeness = vectors @ found.labels.T
     if found.at_least > -1.0:
         likeness = np.maximum(likeness - found.at_least, 0.0)
     return _centred(likeness)
@@ -151,7 +131,7 @@ def _standing(found: _Evidence, vectors: Floats) -> Floats:
 def prepare_words() -> None:
     """Embed, once a machine, the words that every video is judged with."""
     class_vectors()
-    _phrase_means(_HEARD)
+    phrase_vectors(_HEARD)
 
 
 def prepare_labels(vocabulary: Vocabulary, clip: Entry) -> None:
@@ -185,11 +165,11 @@ def _evidence(
     if "image_labels" in timeline.values and "image" not in found:
         seen = timeline.values["image_labels"]
         found["image"] = _Evidence(
-            conse(seen),
+            best_classes(seen),
             _masked(_clarity(seen), timeline.present["image_labels"]),
-            labels,
+            likeness_to_classes(vocabulary).T,
             scale=_TRUST["image"] * _SHARPNESS,
-            generic=generic_likeness(labels),
+            are_tags=True,
         )
     if "text" in timeline.values:
         words = timeline.values["text"]
@@ -213,7 +193,7 @@ def _evidence(
     elif "sound_tags" in timeline.values:
         shares = timeline.values["sound_tags"]
         found["audio"] = _Evidence(
-            _unit(shares @ _phrase_means(_HEARD)),
+            _unit(shares @ phrase_vectors(_HEARD)),
             _masked(shares.max(axis=1, initial=0.0), timeline.present["sound_tags"]),
             labels,
             scale=_TRUST["audio"] * _SHARPNESS,
