@@ -25,8 +25,9 @@ import numpy.typing as npt
 from measure import spread
 
 from triptych.decode import open_media
-from triptych.extract.engine import engine_name, torch_engine
+from triptych.extract.engine import engine_name
 from triptych.extract.image import _network, centre_crop, load_lite0
+from triptych.extract.torch_networks import torch_engine
 from triptych.records import Frames
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -52,6 +52,26 @@ class Doubling(nn.Module):
         return 2 * means, means.sum().expand(len(rgb), 1)
 
 
+class Listening(nn.Module):
+    """Rows: the loudest sample; how many windows its batch held, and how long they were."""
+
+    def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        told = torch.tensor([windows.shape]).float().expand(len(windows), 2)
+        return windows.amax(1, keepdim=True), told
+
+
+class Watching(nn.Module):
+    """Rows of clips (B, 3, T, H, W): a convolution's means over space and time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.convolution = nn.Conv3d(3, 4, 3)
+
+    def forward(self, clips: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (self.convolution(clips).mean(dim=(2, 3, 4)),)
+
+
 def marked(folder: Path) -> nn.Module:
     """A network that leaves a mark each time it is made."""
     (folder / f"{time.monotonic_ns()}").touch()

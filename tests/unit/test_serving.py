@@ -28,7 +28,9 @@ from networks import (
     LINGER,
     SIZE,
     Doubling,
+    Listening,
     Telling,
+    Watching,
     marked,
     pictures,
     unavailable,
@@ -114,6 +116,28 @@ class TestRows:
         for first, last in ((0, 1), (3, 7), (6, 7)):
             for got, wanted in zip(run(shown[first:last]), together, strict=True):
                 assert got.tobytes() == wanted[first:last].tobytes()
+
+    def test_clips_have_the_rows_of_this_process(
+        self, shared: ModelProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clips = np.random.default_rng(0).standard_normal((3, 3, 4, 8, 8)).astype(np.float32)
+        taken: dict[str, Any] = {"key": "watching", "shape": clips.shape[1:], "dtype": np.float32}
+        there = RemoteEngine(Watching, place=Place(**shared.place), **taken)
+        monkeypatch.setattr(engine, "engine_name", lambda **_: "torch")
+        here = load_engine(Watching, **taken)
+        np.testing.assert_allclose(there(clips)[0], here(clips)[0], atol=1e-6)
+
+    def test_windows_of_sound_may_differ_in_length(self, shared: ModelProcess) -> None:
+        place = Place(**shared.place)
+        runs = [
+            RemoteEngine(Listening, key="listening", shape=(-1,), dtype=np.float32, place=place)
+            for _ in range(3)
+        ]
+        windows = [np.linspace(-1, n, 50 + n // 2, dtype=np.float32)[None] for n in (1, 2, 3)]
+        found = at_once(*(functools.partial(*each) for each in zip(runs, windows, strict=True)))
+        for (loudest, told), window in zip(found, windows, strict=True):
+            assert loudest.tolist() == [[window.max()]]
+            assert told.tolist() == [[1, window.shape[1]]]
 
 
 class TestCallers:

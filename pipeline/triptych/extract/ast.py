@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from triptych.extract.engine import load_engine
 from triptych.extract.families.ast import specs_of
 from triptych.extract.heard import heard_in_windows
-from triptych.extract.pretrained import network, pretrained
+from triptych.extract.pretrained import answering, network, pretrained
 from triptych.extract.registry import Extraction
 from triptych.extract.sources import Source
 from triptych.records import Floats, Sound
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["AstExtractor"]
 
@@ -23,26 +30,44 @@ class AstExtractor:
     takes: ClassVar[tuple[type, ...]] = (Sound,)
 
     def __init__(self, source: Source) -> None:
+        source.check()
         self._specs = specs_of(source, source.data("config.json"))
-        self.rate_hz: int = self._specs[0].options["rate_hz"]
-        named = len(self._specs) > 1
-        self._network = network("ASTForAudioClassification" if named else "ASTModel", source)
-        self._columns = pretrained("ASTFeatureExtractor", source)
+        first, last = self._specs[0], self._specs[-1]
+        self.rate_hz: int = first.options["rate_hz"]
+        self._prepare = pretrained("ASTFeatureExtractor", source)
+        columns = self._columns(np.zeros(self.rate_hz, np.float32))
+        scores = last.options.get("scores", "")
+        self._run = load_engine(
+            functools.partial(_network, source, scores),
+            key=f"{last.name}-v{first.version}-{first.weights[:12]}-{first.options['files']}-{scores}",
+            shape=columns.shape,
+            dtype=columns.dtype,
+            proven=False,
+        )
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         return heard_in_windows(self._specs, self._hear, rate_hz=self.rate_hz)
 
     def _hear(self, samples: Floats) -> tuple[Floats, ...]:
         """Embedding (D,) and probabilities (L,) of one window."""
-        import torch
+        return tuple(rows[0] for rows in self._run(self._columns(samples)[None]))
 
-        columns = self._columns(samples, sampling_rate=self.rate_hz, return_tensors="pt")
-        made = self._network
-        with torch.inference_mode():
-            if len(self._specs) == 1:
-                return (made(**columns).pooler_output[0].numpy(),)
-            pooled = made.audio_spectrogram_transformer(**columns).pooler_output
-            logits = made.classifier(pooled)[0]
-            several = self._specs[1].options["scores"] == "independent"
-            shares = logits.sigmoid() if several else logits.softmax(0)
-            return pooled[0].numpy(), shares.numpy()
+    def _columns(self, samples: Floats) -> Floats:
+        """The spectrogram (T, bands) of one window."""
+        made = self._prepare(samples, sampling_rate=self.rate_hz, return_tensors="np")
+        columns: Floats = made["input_values"][0]
+        return columns
+
+
+def _network(source: Source, scores: str) -> nn.Module:
+    """From spectrograms to embeddings, and to probabilities where its labels have names."""
+    if not scores:
+        made = network("ASTModel", source)
+        return answering(made, lambda made, columns: (made(columns).pooler_output,))
+
+    def answer(made: Any, columns: Tensor) -> tuple[Tensor, ...]:
+        pooled = made.audio_spectrogram_transformer(columns).pooler_output
+        logits = made.classifier(pooled)
+        return pooled, logits.sigmoid() if scores == "independent" else logits.softmax(1)
+
+    return answering(network("ASTForAudioClassification", source), answer)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from triptych.extract.engine import load_engine
 from triptych.extract.families.clap import spec_of
 from triptych.extract.heard import heard_in_windows
 from triptych.extract.kept import Phrases, kept_array, phrase_means, unit
-from triptych.extract.pretrained import network, pretrained
+from triptych.extract.pretrained import answering, network, pretrained
 from triptych.extract.registry import Extraction
 from triptych.extract.sources import Source
 from triptych.records import Floats, Sound
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["ClapExtractor", "kept_descriptions", "sharpness_of"]
 
@@ -32,20 +36,44 @@ class ClapExtractor:
     def __init__(self, source: Source) -> None:
         self._spec = spec_of(source, source.data("config.json"))
         self.rate_hz: int = self._spec.options["rate_hz"]
-        self._network = network("ClapAudioModelWithProjection", source)
-        self._columns = pretrained("ClapFeatureExtractor", source)
+        source.check()
+        self._prepare = pretrained("ClapFeatureExtractor", source)
+        columns, longer = self._columns(np.zeros(self.rate_hz, np.float32))
+        self._run = load_engine(
+            functools.partial(_network, source, longer),
+            key=f"clap-v{self._spec.version}-{self._spec.weights[:12]}-{self._spec.options['files']}",
+            shape=columns.shape,
+            dtype=columns.dtype,
+            proven=False,
+        )
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         return heard_in_windows((self._spec,), self._hear, rate_hz=self.rate_hz)
 
     def _hear(self, samples: Floats) -> tuple[Floats]:
         """The embedding (D,) of one window."""
-        import torch
+        columns, _ = self._columns(samples)
+        (rows,) = self._run(columns[None])
+        return (rows[0],)
 
-        columns = self._columns(samples, sampling_rate=self.rate_hz, return_tensors="pt")
-        with torch.inference_mode():
-            row = self._network(**columns).audio_embeds[0]
-            return (torch.nn.functional.normalize(row, dim=0).numpy(),)
+    def _columns(self, samples: Floats) -> tuple[Floats, bool]:
+        """Spectrograms (1 or 4, T, bands) of one window, and whether they are of a longer sound.
+
+        No window is longer than the model's own, so that the second is the same for all.
+        """
+        made = self._prepare(samples, sampling_rate=self.rate_hz, return_tensors="np")
+        return made["input_features"][0], bool(np.all(made["is_longer"]))
+
+
+def _network(source: Source, longer: bool) -> nn.Module:
+    """From spectrograms to unit vectors."""
+
+    def answer(made: Any, columns: Tensor) -> tuple[Tensor, ...]:
+        of_longer = columns.new_full((columns.shape[0], 1), float(longer)).bool()
+        rows = made(columns, is_longer=of_longer).audio_embeds
+        return (rows / rows.norm(p=2, dim=1, keepdim=True),)
+
+    return answering(network("ClapAudioModelWithProjection", source), answer)
 
 
 def sharpness_of(source: Source) -> float:

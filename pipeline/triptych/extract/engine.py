@@ -11,30 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from triptych.config import Device
-from triptych.extract.batches import Batches, Items, Rows, noise
+from triptych.extract.batches import Items, Rows
 from triptych.extract.mixed import Doubt, has_bfloat16, mixed_engine
 from triptych.extract.openvino_networks import converts, openvino_engine
 from triptych.extract.serving import Place, RemoteEngine
+from triptych.extract.torch_networks import torch_engine
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-__all__ = ["Build", "Engine", "engine_name", "load_engine", "rows_of", "send_to", "torch_engine"]
+__all__ = ["Build", "Engine", "engine_name", "load_engine", "rows_of", "send_to"]
 
 Engine: TypeAlias = Callable[[Items], Rows]
 Build: TypeAlias = Callable[[], "nn.Module"]
 
 _AT_ONCE = 4  # items; more gain nothing on a CPU (docs/decisions.md), and take more memory
-_ALIKE = 1e-4  # of the largest figure: how far a folded network's may be from its own
-_REMEDY = "free some memory, or run again with fewer workers (runner.workers)"
 
 
 _elsewhere: Place | None = None
@@ -88,7 +85,8 @@ def load_engine(
         build: a function of a module that makes the network with its weights; called only when
             it must be, and in the model process where there is one.
         key: identity of network and weights, names the converted copy.
-        shape: of an item, such as (S, S, 3) of a picture.
+        shape: of an item, such as (S, S, 3) of a picture. -1 is a length that differs between
+            items; torch runs these, as OpenVINO prepares itself for each length anew.
         dtype: of its numbers.
         proven: whether it is known to convert well. Other networks are compared with what torch
             makes of them, and torch runs those that differ.
@@ -102,44 +100,6 @@ def load_engine(
     name = engine_name(mixed=doubt is not None)
     if name == "openvino-bfloat16" and doubt:
         return mixed_engine(build, key=key, shape=shape, at_once=at_once, doubt=doubt)
-    if name == "openvino" and (proven or converts(build, **taken)):
+    if name == "openvino" and -1 not in shape and (proven or converts(build, **taken)):
         return openvino_engine(build, **taken, at_once=at_once)
     return torch_engine(build, shape=shape, dtype=dtype, at_once=at_once)
-
-
-def torch_engine(
-    build: Build, *, shape: tuple[int, ...], dtype: Any = np.uint8, at_once: int = _AT_ONCE
-) -> Engine:
-    """A network that torch runs in this process; see `load_engine`."""
-    import torch
-
-    network = _folded(build().eval(), torch.from_numpy(noise((1, *shape), dtype)))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def run(items: Items) -> Rows:
-        with torch.inference_mode():
-            return tuple(out.numpy() for out in network(torch.from_numpy(items)))
-
-    return Batches(run, size=at_once, remedy=_REMEDY)
-
-
-def _folded(network: nn.Module, item: torch.Tensor) -> nn.Module:
-    """The network with its normalisations folded into its convolutions, where that can be done."""
-    import torch
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
-        return network
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            from torch.fx.experimental.optimization import fuse
-
-            folded = fuse(network)
-            for one, other in zip(folded(item), network(item), strict=True):
-                torch.testing.assert_close(
-                    one, other, rtol=0, atol=_ALIKE * float(other.abs().max())
-                )
-            return folded
-    except Exception:  # noqa: BLE001 - of what goes other ways for other items, any error may say so
-        return network

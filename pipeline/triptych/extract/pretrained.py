@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from triptych.amounts import counted
 from triptych.errors import WeightsError
 from triptych.extract.sources import Source
 
-__all__ = ["hushed", "network", "pretrained"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["answering", "hushed", "network", "pretrained"]
 
 
 def pretrained(auto: str, source: Source, **options: Any) -> Any:
@@ -78,6 +82,26 @@ def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
             remedy="fetch the model again, or give another",
         )
     return made.eval()
+
+
+def answering(made: Any, answer: Callable[[Any, Tensor], tuple[Tensor, ...]]) -> nn.Module:
+    """A network for an engine: it takes one tensor and gives some, a row an item.
+
+    Args:
+        made: the network, or several in a `ModuleDict`.
+        answer: given it and the items.
+    """
+    from torch import nn
+
+    class Answering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = made
+
+        def forward(self, items: Tensor) -> tuple[Tensor, ...]:
+            return answer(self.network, items)
+
+    return Answering()
 
 
 @functools.cache

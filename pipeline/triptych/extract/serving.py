@@ -30,6 +30,7 @@ import numpy as np
 from triptych.config import Device
 from triptych.errors import ResourceError, TriptychError, UsageError
 from triptych.extract.batches import Batches, Items, Rows
+from triptych.extract.torch_networks import lay_out
 
 if TYPE_CHECKING:
     import torch
@@ -41,9 +42,10 @@ log = logging.getLogger(__name__)
 
 _Build: TypeAlias = Callable[[], "nn.Module"]
 
-# Pictures, and as many larger items as take no more bytes; the GPU's is a guess, not yet measured.
-_BATCH = {"cuda": 64, "cpu-shared": 16}
-_PICTURE = 224 * 224 * 3
+# Items of a batch: pictures, which workers send 16 at a time, and anything else, which they send
+# one by one. A GPU's are guesses, not yet measured.
+_PICTURES = {"cuda": 64, "cpu-shared": 16}
+_OTHERS = {"cuda": 8, "cpu-shared": 1}
 _REMEDY = "end what else uses the GPU, or run with --set runner.device=cpu"
 _ROUND_S = 1.0  # between two signs of life
 _START_S = 120.0  # importing torch takes seconds, minutes on a busy disk
@@ -238,7 +240,7 @@ class _Networks:
 
         check_device(device)
         self._device = torch.device("cuda" if device == "cuda" else "cpu")
-        self._most = _BATCH[device]
+        self._sizes = _PICTURES[device], _OTHERS[device]
         self._networks: dict[str, nn.Module] = {}
         self._batches: dict[tuple[Any, ...], Batches] = {}
 
@@ -273,11 +275,10 @@ class _Networks:
             raise broken
 
     def _network(self, request: _Request) -> nn.Module:
-        import torch
 
         if request.key not in self._networks:
             network = request.build().eval().to(self._device)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            lay_out(network)
             self._networks[request.key] = network
             log.info("%s runs on %s for all workers", request.key, self._device)
         return self._networks[request.key]
@@ -287,8 +288,7 @@ class _Networks:
         network, items = self._network(request), request.items
         known = (request.key, items.shape[1:])
         if known not in self._batches:
-            bytes_each = items.dtype.itemsize * int(np.prod(items.shape[1:]))
-            size = min(self._most, max(1, self._most * _PICTURE // bytes_each))
+            size = self._sizes[items.dtype != np.uint8]
             run = functools.partial(_forward, network, self._device)
             self._batches[known] = Batches(
                 run, size=size, padded=True, remedy=_REMEDY, free=self._free

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from triptych.errors import WeightsError
+from triptych.extract.engine import load_engine
 from triptych.extract.families.video import NETWORKS
-from triptych.extract.pretrained import network, pretrained
+from triptych.extract.pretrained import answering, network, pretrained
 from triptych.extract.sources import Source
 from triptych.extract.tensors import weights_of
 from triptych.records import Floats, Pixels, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["Look", "network_of"]
 
@@ -33,71 +38,102 @@ def network_of(source: Source, specs: Sequence[Spec]) -> Look:
     Raises:
         WeightsError: the weights changed since the run began, or are those of another network.
     """
-    name = specs[0].options["network"]
+    source.check()
+    options = specs[0].options
+    name, side = options["network"], options["short_side"]
+    prepare = _as_torchvision(name) if name in NETWORKS else _as_transformers(source, name)
+    clip = prepare([np.zeros((side, side, 3), np.uint8)] * options["frames"])
+    known_by = f"{specs[-1].name}-{name}-v{specs[0].version}-{specs[0].weights[:12]}"
+    run = load_engine(
+        functools.partial(_network, source, name, len(specs) > 1),
+        key=f"{known_by}-{options.get('files', '')}",
+        shape=clip.shape,
+        dtype=clip.dtype,
+        proven=False,
+    )
+    return lambda frames: tuple(rows[0] for rows in run(prepare(frames)[None]))
+
+
+def _as_transformers(source: Source, name: str) -> Callable[[Sequence[Pixels]], Floats]:
+    """Frames as a model was published to see them: (T, 3, H, W)."""
+    prepare = pretrained(f"{'Vivit' if name == 'vivit' else 'VideoMAE'}ImageProcessor", source)
+
+    def prepared(frames: Sequence[Pixels]) -> Floats:
+        # A picture of three rows could be taken for one of three channels.
+        made = prepare(list(frames), return_tensors="pt", input_data_format="channels_last")
+        clip: Floats = made["pixel_values"][0].numpy()
+        return clip
+
+    return prepared
+
+
+def _as_torchvision(name: str) -> Callable[[Sequence[Pixels]], Floats]:
+    """Frames as torchvision's networks see them: (3, T, H, W)."""
+    import torch
+    from torchvision.models import get_model_weights
+
+    prepare = get_model_weights(name).DEFAULT.transforms()
+
+    def prepared(frames: Sequence[Pixels]) -> Floats:
+        clip: Floats = prepare(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
+        return clip
+
+    return prepared
+
+
+def _network(source: Source, name: str, named: bool) -> nn.Module:
+    """From clips to embeddings, and to probabilities where its labels have names."""
     if name in NETWORKS:
         return _of_torchvision(source, name)
     made = _CLASSES[name]
-    prepare = pretrained(f"{'Vivit' if name == 'vivit' else 'VideoMAE'}ImageProcessor", source)
-    if len(specs) > 1:
-        return _classifier(network(f"{made}ForVideoClassification", source), prepare)
+    if named:
+        return _classifier(network(f"{made}ForVideoClassification", source))
     if name == "xclip":
-        return _beside_words(network("XCLIPModel", source), prepare)
-    return _encoder(network(f"{made}Model", source), prepare, whole=name == "videomae")
+        return _beside_words(network("XCLIPModel", source))
+    return _encoder(network(f"{made}Model", source), whole=name == "videomae")
 
 
-def _classifier(made: Any, prepare: Any) -> Look:
+def _classifier(made: Any) -> nn.Module:
     """What the classifier reads, and what it says."""
-    import torch
+    from torch import nn
 
-    head, made.classifier = made.classifier, torch.nn.Identity()
+    head, made.classifier = made.classifier, nn.Identity()
 
-    def look(frames: Sequence[Pixels]) -> tuple[Floats, ...]:
-        with torch.inference_mode():
-            embedding = made(**_prepared(prepare, frames)).logits
-            return embedding[0].numpy(), head(embedding)[0].softmax(0).numpy()
+    def answer(parts: Any, clips: Tensor) -> tuple[Tensor, ...]:
+        embedding = parts["made"](pixel_values=clips).logits
+        return embedding, parts["head"](embedding).softmax(1)
 
-    return look
+    return answering(nn.ModuleDict({"made": made, "head": head}), answer)
 
 
-def _encoder(made: Any, prepare: Any, *, whole: bool) -> Look:
+def _encoder(made: Any, *, whole: bool) -> nn.Module:
     """The state of the token that stands for the window, or the mean where there is none."""
-    import torch
 
-    def look(frames: Sequence[Pixels]) -> tuple[Floats, ...]:
-        with torch.inference_mode():
-            states = made(**_prepared(prepare, frames)).last_hidden_state[0]
-        return ((states.mean(0) if whole else states[0]).numpy(),)
+    def answer(made: Any, clips: Tensor) -> tuple[Tensor, ...]:
+        states = made(pixel_values=clips).last_hidden_state
+        return (states.mean(1) if whole else states[:, 0],)
 
-    return look
+    return answering(made, answer)
 
 
-def _beside_words(made: Any, prepare: Any) -> Look:
+def _beside_words(made: Any) -> nn.Module:
     """A unit vector in the space that the model's texts share."""
-    import torch
-
     made.text_model = None  # of no use here, and half of the memory
 
-    def look(frames: Sequence[Pixels]) -> tuple[Floats, ...]:
-        with torch.inference_mode():
-            row = made.get_video_features(**_prepared(prepare, frames)).pooler_output[0]
-            return (torch.nn.functional.normalize(row, dim=0).numpy(),)
+    def answer(made: Any, clips: Tensor) -> tuple[Tensor, ...]:
+        found = made.get_video_features(pixel_values=clips).pooler_output
+        return (found / found.norm(p=2, dim=1, keepdim=True),)
 
-    return look
-
-
-def _prepared(prepare: Any, frames: Sequence[Pixels]) -> Any:
-    # A picture of three rows could be taken for one of three channels.
-    return prepare(list(frames), return_tensors="pt", input_data_format="channels_last")
+    return answering(made, answer)
 
 
-def _of_torchvision(source: Source, name: str) -> Look:
-    import torch
-    from torchvision.models import get_model, get_model_weights
+def _of_torchvision(source: Source, name: str) -> nn.Module:
+    from torch import nn
+    from torchvision.models import get_model
 
-    source.check()
     made = get_model(name, weights=None)
-    last = [n for n, module in made.named_modules() if isinstance(module, torch.nn.Linear)][-1]
-    made.set_submodule(last, torch.nn.Identity())
+    last = [n for n, module in made.named_modules() if isinstance(module, nn.Linear)][-1]
+    made.set_submodule(last, nn.Identity())
     # Of the classifier nothing is read: weights for other classes fit, too.
     weights = {n: w for n, w in weights_of(source).items() if not n.startswith(f"{last}.")}
     try:
@@ -108,12 +144,4 @@ def _of_torchvision(source: Source, name: str) -> Look:
             path=source.path,
             remedy="name the network that they were trained in",
         ) from err
-    made.eval()
-    prepare = get_model_weights(name).DEFAULT.transforms()
-
-    def look(frames: Sequence[Pixels]) -> tuple[Floats, ...]:
-        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            return (made(prepare(pictures)[None])[0].numpy(),)
-
-    return look
+    return answering(made, lambda made, clips: (made(clips),))

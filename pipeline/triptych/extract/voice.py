@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from triptych.decode.parameters import RATE_HZ
 from triptych.errors import WeightsError
+from triptych.extract.engine import Build, Engine, load_engine
 from triptych.extract.families import torchaudio as torchaudio_family
 from triptych.extract.families import voice as voice_family
-from triptych.extract.pretrained import network, pretrained
+from triptych.extract.pretrained import answering, network, pretrained
 from triptych.extract.registry import Extraction
 from triptych.extract.rows import RowCutter, row_spans
 from triptych.extract.sources import Source
 from triptych.extract.tensors import weights_of
 from triptych.records import FeatureTrack, Floats, Sound
 from triptych.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["TorchaudioExtractor", "VoiceExtractor"]
 
@@ -70,18 +75,15 @@ class VoiceExtractor(StateMeans):
     """Networks of transformers."""
 
     def __init__(self, source: Source) -> None:
-        made = network("AutoModel", source, spared=_UNREAD)
+        spec = voice_family.spec_of(source, source.data("config.json"))
         prepare = pretrained("AutoFeatureExtractor", source)
+        run = _engine(functools.partial(_of_transformers, source), spec, source)
 
         def states(samples: Floats) -> Floats:
-            import torch
+            prepared = prepare(samples, sampling_rate=RATE_HZ, return_tensors="np")
+            return run(prepared["input_values"])[0][0]
 
-            prepared = prepare(samples, sampling_rate=RATE_HZ, return_tensors="pt")
-            with torch.inference_mode():
-                found: Floats = made(prepared["input_values"]).last_hidden_state[0].numpy()
-            return found
-
-        super().__init__(voice_family.spec_of(source, source.data("config.json")), states)
+        super().__init__(spec, states)
 
 
 class TorchaudioExtractor(StateMeans):
@@ -89,26 +91,27 @@ class TorchaudioExtractor(StateMeans):
 
     def __init__(self, source: Source) -> None:
         (spec,) = torchaudio_family.described(source).specs
-        made, levelled = _of_torchaudio(source, spec.options["network"])
-
-        def states(samples: Floats) -> Floats:
-            import torch
-
-            heard = torch.from_numpy(samples)
-            with torch.inference_mode():
-                if levelled:
-                    heard = torch.nn.functional.layer_norm(heard, heard.shape)
-                found: Floats = made(heard[None])[0][0].numpy()
-            return found
-
-        super().__init__(spec, states)
+        build = functools.partial(_of_torchaudio, source, spec.options["network"])
+        run = _engine(build, spec, source)
+        super().__init__(spec, lambda samples: run(samples[None])[0][0])
 
 
-def _of_torchaudio(source: Source, name: str) -> tuple[Any, bool]:
-    """The network, and whether the sound of a window is brought to one level before."""
+def _engine(build: Build, spec: Spec, source: Source) -> Engine:
+    """From windows of any length to states."""
+    source.check()
+    known_by = f"{spec.name}-v{spec.version}-{spec.weights[:12]}-{spec.options.get('files', '')}"
+    return load_engine(build, key=known_by, shape=(-1,), dtype=np.float32)
+
+
+def _of_transformers(source: Source) -> nn.Module:
+    made = network("AutoModel", source, spared=_UNREAD)
+    return answering(made, lambda made, windows: (made(windows).last_hidden_state,))
+
+
+def _of_torchaudio(source: Source, name: str) -> nn.Module:
+    """The network; of some the sound of a window is brought to one level before."""
     from torchaudio import models, pipelines
 
-    source.check()
     if name in torchaudio_family.FACTORIES:
         told = source.data("config.json")
     else:
@@ -126,4 +129,13 @@ def _of_torchaudio(source: Source, name: str) -> tuple[Any, bool]:
             path=source.path,
             remedy="name the network that they were trained in",
         ) from err
-    return made.eval(), bool(told.get("normalize_waveform"))
+    levelled = bool(told.get("normalize_waveform"))
+
+    def answer(made: Any, windows: Tensor) -> tuple[Tensor, ...]:
+        if levelled:
+            from torch.nn.functional import layer_norm
+
+            windows = layer_norm(windows, windows.shape[1:])
+        return (made(windows)[0],)
+
+    return answering(made, answer)

@@ -41,6 +41,7 @@ def describe(given: str) -> Entry:
         extra=FAMILY.extra,
         what=f"{source.given}: {specs[0].dim}-d embedding{named} every {seconds:g} s",
         sampled=False,
+        networks=True,
         source=source,
     )
 

@@ -32,6 +32,7 @@ def describe(given: str) -> Entry:
         extra=FAMILY.extra,
         what=f"{source.given}: {spec.dim}-d embedding every {spec.options['window_s']} s",
         sampled=False,
+        networks=True,
         source=source,
     )
 

@@ -79,6 +79,7 @@ def described(source: Source) -> Entry:
         what=f"torchaudio's {network}: {dim}-d embedding a second",
         stepped=True,
         sampled=False,
+        networks=True,
         source=source,
     )
 

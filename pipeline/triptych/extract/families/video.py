@@ -73,6 +73,7 @@ def described(source: Source) -> Entry:
         extra="" if name in NETWORKS else "hub",
         what=f"{name}: {specs[0].dim}-d embedding{named} every {frames / fps:.3g} s",
         sampled=False,
+        networks=True,
         source=source,
     )
 

@@ -39,6 +39,7 @@ def describe(given: str) -> Entry:
         what=f"{source.given}: {spec.dim}-d embedding a second",
         stepped=True,
         sampled=False,
+        networks=True,
         source=source,
     )
 
