@@ -78,6 +78,30 @@ def test_a_gpu_is_pointed_out_and_else_not_mentioned(
     assert "--set runner.device=cuda" in line(rich, "a GPU is there, and not used:")
 
 
+def test_it_says_what_networks_are_computed_in_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triptych.extract import mixed
+    from triptych.extract.image import LITE0
+
+    def told(*features: str) -> str:
+        monkeypatch.setattr(mixed, "cpu_features", lambda: features)
+        return line(examine(), "precision:")
+
+    assert line(examine(), "cpu:") == f"cpu: {', '.join(mixed.cpu_features()) or 'unknown'}"
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path))
+    (tmp_path / "prepared").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("triptych.extract.engine.engine_name", lambda **_: "openvino")
+        assert "neither avx512_bf16 nor amx_bf16" in told("avx2", "avx512f")
+        assert "of the image network in bfloat16" in told("avx2", "amx_bf16")
+        (tmp_path / "prepared" / f"{LITE0}-bfloat16.float32").touch()
+        assert "tried here, and it changed" in told("avx512_bf16")
+        assert "is not known" in told()
+    without(["openvino"], monkeypatch)
+    assert 'pip install "triptych[fast]"' in told("avx2")
+
+
 def test_every_extractor_s_modules_are_brought_by_an_extra_that_the_doctor_knows() -> None:
     known = {module for missing in _all_extras().values() for module in missing}
     for entry in BUILTIN.values():

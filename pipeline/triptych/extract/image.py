@@ -19,7 +19,10 @@ from triptych.records import FeatureTrack, Floats, Frames, Mask, Pixels, Times
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ImageExtractor", "centre_crop", "frame_spans", "load_lite0"]
+__all__ = ["LITE0", "ImageExtractor", "centre_crop", "frame_spans", "load_lite0"]
+
+#: Names its prepared copies.
+LITE0 = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
 
 _SIZE, _RESIZED = 224, 256  # the crop and the short side that these weights were tested with
 _CLOSE = 1.1  # times as likely; bfloat16 changed that by less on real frames (docs/decisions.md)
@@ -58,9 +61,8 @@ class ImageExtractor:
 @functools.cache
 def load_lite0() -> Engine:
     """The network, from pixels (B, 224, 224, 3) to (B, 1280) and (B, 1000); once a process."""
-    key = f"efficientnet-lite0-v{IMAGE.version}-{IMAGE.weights[:12]}"
     # One picture at a time: what its layers pass on stays in the cache (docs/decisions.md).
-    return load_engine(_network, key=key, shape=(_SIZE, _SIZE, 3), at_once=1, doubt=_close)
+    return load_engine(_network, key=LITE0, shape=(_SIZE, _SIZE, 3), at_once=1, doubt=_close)
 
 
 def _network() -> nn.Module:
