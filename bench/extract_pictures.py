@@ -53,7 +53,7 @@ def pictures(asked: argparse.Namespace) -> dict[str, Any]:
     frames = real_frames(asked.shared, every=asked.every)
     engines = candidates()
     return {
-        "engine": engine_name(),
+        "engine": engine_name(mixed=True),
         "frames": len(frames),
         "alike": alike(engines, frames),
         "ms a picture": {
