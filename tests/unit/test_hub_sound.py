@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import hub_models
 import synth
+from command import LIGHT, triptych
 from triptych.errors import WeightsError
 from triptych.extract.registry import entry, load
 from triptych.predict.classify import zero_shot
@@ -212,6 +214,32 @@ class TestWrongModels:
         save_file(weights, path, metadata={"format": "pt"})
         with pytest.raises(WeightsError, match=r"1 tensor missing: encoder\.layers\.1"):
             load(f"voice={folder}")
+
+    def test_a_pickle_is_not_run(self, tmp_path: Path) -> None:
+        class Harm:
+            def __reduce__(self) -> tuple[Any, ...]:
+                return Path.touch, (tmp_path / "harm",)
+
+        folder = hub_models.voice(tmp_path)
+        (tmp_path / "model.safetensors").unlink()
+        (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"a": Harm()}))
+        with pytest.raises(WeightsError, match="more than tensors"):
+            load(f"voice={folder}")
+        assert not (tmp_path / "harm").exists()
+
+    def test_a_model_that_cannot_be_loaded_ends_a_run_before_its_first_video(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "坏").mkdir()
+        folder = hub_models.voice(tmp_path / "坏")
+        path = tmp_path / "坏" / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:5000])
+        film = synth.write(tmp_path / "film.wav", wave=synth.tone(440, 1.0))
+        out = tmp_path / "out"
+        said = triptych("run", film, "-o", out, *LIGHT, "--extract", f"voice={folder}")
+        assert said.returncode == 2 and "Traceback" not in said.stderr
+        assert "AutoModel of transformers cannot read it" in said.stderr
+        assert "坏" in said.stderr and not (out / "summary.json").exists()
 
     def test_weights_that_changed_are_not_read(self, tmp_path: Path) -> None:
         found = entry(f"voice={hub_models.voice(tmp_path)}")

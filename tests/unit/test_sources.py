@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+import families
+import synth
 from command import environment
 from hub import COMMIT, serving
 from triptych.errors import UsageError, WeightsError
 from triptych.extract import digests
 from triptych.extract.fetching import fetch, wanted_files
 from triptych.extract.sources import find_source, hub_folder, licence_of
+from triptych.extract.unreported import forbid_reports
 from triptych.extract.weights import WEIGHTS
 
 
@@ -240,6 +243,81 @@ def test_what_was_fetched_is_found_and_nothing_else_asks_the_network(tmp_path: P
         told = {"kind": "hub", "id": "maker/small", "revision": COMMIT}
         assert after.stdout.strip() == f"{told} {sha(b'weights')}", after.stderr
         assert asked == []
+
+
+_LISTENING = """
+import os, socket, sys
+
+def heard(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        if getattr(args[0], "family", None) != getattr(socket, "AF_UNIX", None):
+            with open(os.environ["ASKED"], "a") as file:
+                print(event, args, file=file)
+
+sys.addaudithook(heard)
+"""
+
+
+@pytest.mark.needs("hub")
+def test_a_run_opens_no_connection_and_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    """Nor do its workers, or the libraries that make models ready: OpenVINO would report it."""
+    folder(tmp_path / "python", sitecustomize__py=_LISTENING.encode())
+    asked, home, out = tmp_path / "asked", tmp_path / "home", tmp_path / "out"
+    home.mkdir()
+    film = synth.scenes(tmp_path / "film.mkv", scene_s=0.5).path
+    preset = tmp_path / "mine.toml"
+    preset.write_text('extractors = ["shots"]')
+    items = []
+    for name in ("clip", "torchaudio"):
+        (tmp_path / name).mkdir()
+        items += ["--extract", f"{name}={families.MAKERS[name](tmp_path / name)}"]
+    env = environment(tmp_path / "cache") | {"HOME": str(home), "ASKED": str(asked)}
+    paths = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
+    env |= {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "ORT_DISABLE_TELEMETRY", "CI"):
+        env.pop(name, None)
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *map(str, command)],
+            capture_output=True,
+            encoding="utf-8",
+            env=env,
+            check=False,
+        )
+
+    run("-c", "import socket; socket.socket().connect_ex(('127.0.0.1', 9))")
+    assert asked.exists(), "nobody listens"
+    asked.unlink()
+    light = ["--preset", preset, "--asr", "never", "--format", "json", "--labels", "cat,汽车"]
+    said = run("-m", "triptych", "run", film, "-o", out, *light, *items)
+    assert said.returncode == 0, said.stderr
+    assert not asked.exists(), asked.read_text()
+    assert not (home / "intel").exists()
+
+
+@pytest.mark.needs("asr")
+def test_onnx_runtime_makes_no_id_of_the_machine(tmp_path: Path) -> None:
+    """It reports by code of its own, which no hook of Python hears."""
+    env = environment() | {"HOME": str(tmp_path)}
+    for name in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"):
+        env.pop(name, None)
+    code = (
+        "import numpy, triptych.extract; from faster_whisper.vad import get_speech_timestamps; "
+        "print(get_speech_timestamps(numpy.zeros(16_000, numpy.float32)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=env, check=True
+    )
+    assert said.stdout.strip() == "[]" and list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_said_of_reports_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    forbid_reports()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
 
 
 @pytest.mark.parametrize(

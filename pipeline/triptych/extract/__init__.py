@@ -12,11 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from triptych.extract.registry import extractor_names, register
+from triptych.extract.unreported import forbid_reports
 
 if TYPE_CHECKING:
     from triptych.extract.drive import extract
 
 __all__ = ["extract", "extractor_names", "register"]
+
+forbid_reports()
 
 
 def __getattr__(name: str) -> Any:

@@ -77,7 +77,7 @@ def _network(source: Source) -> AudioSetMobileNet:
     try:
         state = torch.load(source.files[0], map_location="cpu", weights_only=True)
         return AudioSetMobileNet.of_published(state).eval()
-    except (KeyError, RuntimeError, pickle.UnpicklingError) as err:
+    except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as err:
         raise WeightsError(
             f"these are no weights of an EfficientAT network: {str(err)[:200]}",
             path=source.path,

@@ -29,6 +29,8 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
     Raises:
         WeightsError: the folder does not hold what the class needs.
     """
+    from pickle import UnpicklingError
+
     import transformers
     from safetensors import SafetensorError
 
@@ -44,10 +46,12 @@ def pretrained(auto: str, source: Source, **options: Any) -> Any:
                 str(source.folder), local_files_only=True, trust_remote_code=False, **options
             )
     except (
-        *(OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError),
-        SafetensorError,
+        *(OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, EOFError),
+        *(SafetensorError, UnpicklingError),
     ) as err:
-        said = " ".join(str(err).split())[:300]
+        said = " ".join(str(err).split())[:300] or type(err).__name__
+        if isinstance(err, UnpicklingError):  # torch's own words advise to run it
+            said = "more than tensors, or nothing of torch, is pickled in its weights"
         raise WeightsError(
             f"{auto} of transformers cannot read it: {said}",
             path=source.path,
