@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from triptych.errors import WeightsError
-from triptych.extract.families.audioset import COLUMNS_HZ, RATE_HZ, WINDOW_S, specs_of
+from triptych.extract.engine import load_engine
+from triptych.extract.families.audioset import BANDS, COLUMNS_HZ, RATE_HZ, WINDOW_S, specs_of
 from triptych.extract.kaldi import KaldiMel
 from triptych.extract.registry import Extraction
 from triptych.extract.row_windows import RowWindows
@@ -34,7 +36,12 @@ class AudioSetExtractor:
     def __init__(self, source: Source) -> None:
         source.check()
         self._specs = specs_of(source)
-        self._network = _network(source)
+        self._run = load_engine(
+            functools.partial(_network, source),
+            key=f"audioset-{source.sha256[:12]}",
+            shape=(-1, BANDS),
+            dtype=np.float32,
+        )
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         columns = KaldiMel()
@@ -60,11 +67,8 @@ class AudioSetExtractor:
 
     def _heard(self, columns: Floats) -> tuple[Floats, Floats]:
         """Embedding (D,) and probabilities (527,) of one window (T, BANDS)."""
-        import torch
-
-        with torch.inference_mode():
-            embedding, tags = self._network(torch.from_numpy(np.ascontiguousarray(columns))[None])
-        return embedding[0].numpy(), tags[0].numpy()
+        embedding, tags = self._run(columns[None])
+        return embedding[0], tags[0]
 
 
 def _network(source: Source) -> AudioSetMobileNet:

@@ -47,6 +47,7 @@ def describe(given: str) -> Entry:
         what=FAMILY.what,
         stepped=True,
         sampled=False,
+        networks=True,
         source=source,
     )
 
