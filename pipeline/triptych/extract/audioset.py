@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from triptych.errors import WeightsError
-from triptych.extract.engine import load_engine
+from triptych.extract.engine import Engine, load_engine
 from triptych.extract.families.audioset import BANDS, COLUMNS_HZ, RATE_HZ, WINDOW_S, specs_of
 from triptych.extract.kaldi import KaldiMel
 from triptych.extract.registry import Extraction
@@ -36,12 +36,8 @@ class AudioSetExtractor:
     def __init__(self, source: Source) -> None:
         source.check()
         self._specs = specs_of(source)
-        self._run = load_engine(
-            functools.partial(_network, source),
-            key=f"audioset-{source.sha256[:12]}",
-            shape=(-1, BANDS),
-            dtype=np.float32,
-        )
+        self._source = source
+        self._usual = self._engine(WINDOW_S * COLUMNS_HZ)
 
     def __call__(self, *, step_s: float = 1.0) -> Extraction:
         columns = KaldiMel()
@@ -67,8 +63,23 @@ class AudioSetExtractor:
 
     def _heard(self, columns: Floats) -> tuple[Floats, Floats]:
         """Embedding (D,) and probabilities (527,) of one window (T, BANDS)."""
-        embedding, tags = self._run(columns[None])
+        usual = len(columns) == WINDOW_S * COLUMNS_HZ
+        embedding, tags = (self._usual if usual else self._other)(columns[None])
         return embedding[0], tags[0]
+
+    @functools.cached_property
+    def _other(self) -> Engine:
+        """For sound that is shorter than a window, and for longer steps."""
+        return self._engine(-1)
+
+    def _engine(self, length: int) -> Engine:
+        return load_engine(
+            functools.partial(_network, self._source),
+            key=f"audioset-{self._source.sha256[:12]}-{length}",
+            shape=(length, BANDS),
+            dtype=np.float32,
+            proven=False,
+        )
 
 
 def _network(source: Source) -> AudioSetMobileNet:
