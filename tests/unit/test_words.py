@@ -96,6 +96,16 @@ def test_sentences_differ_and_are_whole() -> None:
     assert best_sentences(cues_of(["…", "!"]), np.ones((2, 3), np.float32), most=2) == ()
 
 
+def test_a_whole_sentence_is_quoted_before_a_piece_of_one() -> None:
+    for piece, whole in (
+        ("Warm water bleaches the corals and", "We planted corals by the reef."),
+        ("温暖的海水让珊瑚变白，而且", "我们在礁石旁种下了新珊瑚。」"),
+    ):
+        for texts in ([piece, whole], [whole, piece]):
+            (quoted,) = best_sentences(cues_of(texts), np.eye(2, dtype=np.float32), most=1)
+            assert quoted.text == whole
+
+
 def test_rows_of_sentences_find_their_cues() -> None:
     cues = [synth.cue(5, 6, "b"), synth.cue(1, 2, "a")]
     track = synth.track(np.eye(2), [1.0, 5.0], [2.0, 6.0])

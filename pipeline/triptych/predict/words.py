@@ -23,6 +23,8 @@ __all__ = ["Phrases", "best_sentences", "keyphrases", "phrases_of", "vectors_of"
 Phrase: TypeAlias = tuple[str, ...]
 
 _BALANCE = 0.6  # of telling much and of saying something else than what was chosen
+_PIECE = 0.7  # of what a sentence is worth: a piece of one, which the next cue goes on with
+_ENDS, _CLOSING = ".!?…。！？", "\"'”’)）]』」》"
 _SHORT = 12  # letters, or a third as many Chinese characters; less says little by itself
 _MOST, _HAN_MOST = 3, 6  # words, or Chinese characters, of a phrase
 _WORD = re.compile(
@@ -76,7 +78,7 @@ def best_sentences(
         return ()
     centre = vectors[left].mean(axis=0)
     telling = (vectors @ (centre / max(float(np.linalg.norm(centre)), 1e-9))).round(4)
-    telling = telling * [_fullness(c.text) for c in cues]
+    telling = telling * [_fullness(c.text) * (1.0 if _is_ended(c.text) else _PIECE) for c in cues]
     telling += 0.1 * np.asarray(favoured if len(favoured) else [False] * len(cues), np.float32)
     nearest = np.zeros(len(cues))
     chosen: list[int] = []
@@ -203,6 +205,11 @@ def _within(part: Phrase, whole: Phrase) -> bool:
 def _width(phrase: Sequence[str]) -> int:
     """Letters; a Chinese character says as much as two of them."""
     return sum(len(w) + bool(_HAN.match(w)) for w in phrase)
+
+
+def _is_ended(text: str) -> bool:
+    """Whether a sentence ends here, as far as it has marks."""
+    return text.rstrip().rstrip(_CLOSING).endswith(tuple(_ENDS))
 
 
 def _fullness(text: str) -> float:
