@@ -165,6 +165,17 @@ class TestTorchvision:
             weights_of(source_of(tmp_path / "whole.pth", given=""))
         assert "safetensors" in caught.value.remedy
 
+    @pytest.mark.parametrize("content", [b"hello this is no weights", b"\x80garbage", b"", b"{}"])
+    def test_what_holds_no_weights_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "text.pth").write_bytes(content)
+        with pytest.raises(WeightsError, match="without risk"):
+            weights_of(source_of(tmp_path / "text.pth", given=""))
+
+    def test_weights_of_a_failed_training_are_refused(self, tmp_path: Path) -> None:
+        torch.save({"a": torch.ones(2), "b": torch.tensor([1, torch.inf])}, tmp_path / "w.pth")
+        with pytest.raises(WeightsError, match="'b' hold figures that are no numbers"):
+            weights_of(source_of(tmp_path / "w.pth", given=""))
+
 
 class _Features(nn.Module):
     def __init__(self, network: Any) -> None:

@@ -164,6 +164,8 @@ class TestChoosing:
     def write(self, folder: Path, config: Any, **files: Any) -> str:
         (folder / "model.safetensors").write_bytes(b"")
         (folder / "config.json").write_text(json.dumps(config))
+        for name in ("tokenizer", "preprocessor_config"):
+            (folder / f"{name}.json").write_text("{}")
         for name, content in files.items():
             (folder / f"{name}.json").write_text(json.dumps(content))
         return f"clip={folder}"
@@ -209,6 +211,31 @@ class TestChoosing:
         save_file(tensors, tmp_path / "less" / "model.safetensors", {"format": "pt"})
         with pytest.raises(WeightsError, match=r"1 tensor missing: visual_projection\.weight"):
             load(f"clip={tmp_path / 'less'}")
+
+    @pytest.mark.parametrize(
+        ("gone", "said"),
+        [("tokenizer.json", "a tokenizer"), ("preprocessor_config.json", "an image processor")],
+    )
+    def test_a_folder_without_a_part_is_refused(self, tmp_path: Path, gone: str, said: str) -> None:
+        """transformers would make one up, of five words."""
+        item = self.write(tmp_path, {"model_type": "clip"})
+        (tmp_path / gone).unlink()
+        with pytest.raises(WeightsError, match=f"comes without {said}"):
+            entry(item)
+
+    def test_weights_of_a_failed_training_are_refused(
+        self, tmp_path: Path, models: dict[str, str]
+    ) -> None:
+        from safetensors.torch import load_file, save_file
+
+        shutil.copytree(models["clip"], tmp_path / "failed")
+        tensors = load_file(tmp_path / "failed" / "model.safetensors")
+        tensors["visual_projection.weight"][0, 0] = float("nan")
+        save_file(tensors, tmp_path / "failed" / "model.safetensors", {"format": "pt"})
+        with pytest.raises(
+            WeightsError, match=r"'visual_projection\.weight' hold figures that are"
+        ):
+            load(f"clip={tmp_path / 'failed'}")
 
     def test_siglip_s_first_words_need_sentencepiece(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

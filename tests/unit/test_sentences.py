@@ -98,6 +98,16 @@ def test_what_is_not_known_is_refused(
         entry(f"sentences={folder}")
 
 
+def test_without_a_tokenizer_it_is_refused(tmp_path: Path) -> None:
+    """transformers would make one up that knows no word."""
+    folder = hub_models.sentences(tmp_path)
+    for path in tmp_path.glob("*token*.json"):
+        path.unlink()
+    (tmp_path / "vocab.txt").unlink(missing_ok=True)
+    with pytest.raises(WeightsError, match="comes without a tokenizer"):
+        entry(f"sentences={folder}")
+
+
 def test_another_layer_is_refused(tmp_path: Path) -> None:
     folder = hub_models.sentences(tmp_path)
     path = tmp_path / "modules.json"

@@ -209,6 +209,8 @@ def test_what_was_fetched_is_found_and_nothing_else_asks_the_network(tmp_path: P
     model = folder(
         tmp_path / "model",
         config__json=b'{"model_type": "clip"}',
+        preprocessor_config__json=b"{}",
+        tokenizer__json=b"{}",
         model__safetensors=b"weights",
         pytorch_model__bin=b"the same, as torch saves it",
         README__md=b"---\nlicense: mit\n---",
@@ -236,7 +238,8 @@ def test_what_was_fetched_is_found_and_nothing_else_asks_the_network(tmp_path: P
         assert said.returncode == 0, said.stderr
         fetched = Path(json.loads(said.stdout)["maker/small"])
         names = {path.name for path in fetched.iterdir()}
-        assert names == {"config.json", "model.safetensors", "README.md"}
+        settings = {"config.json", "preprocessor_config.json", "tokenizer.json"}
+        assert names == {*settings, "model.safetensors", "README.md"}
         assert licence_of(fetched) == "mit"
         asked.clear()
         after = run("-c", code)

@@ -10,7 +10,7 @@ from triptych.extract.families import timm as timm_family
 from triptych.extract.families import torchvision as torchvision_family
 from triptych.extract.pictures import FrameEmbedder, engine_of, normalised
 from triptych.extract.sources import Source
-from triptych.extract.tensors import weights_of
+from triptych.extract.tensors import check_finite, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,6 +67,7 @@ def _timm(source: Source) -> nn.Module:
         )
     except (RuntimeError, ValueError, TypeError, KeyError) as err:
         raise _unfit(source, spec.options["network"], err) from err
+    check_finite(network.state_dict(), source)
     return normalised(_pooled(network, spec.dim), spec.options)
 
 

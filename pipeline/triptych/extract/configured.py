@@ -9,7 +9,14 @@ from typing import Any
 from triptych.errors import WeightsError
 from triptych.extract.sources import Source, find_source
 
-__all__ = ["configured", "entries_of", "label_names", "width_of"]
+__all__ = ["TOKENIZERS", "configured", "entries_of", "label_names", "require_one_of", "width_of"]
+
+
+#: Any of these is a tokenizer that transformers can read.
+TOKENIZERS = (
+    *("tokenizer.json", "vocab.json", "vocab.txt"),
+    *("spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
+)
 
 
 def configured(
@@ -35,6 +42,20 @@ def configured(
             f"{found}, wanted {wanted}", path=source.path, remedy=f"give one such as {example}"
         )
     return source, config
+
+
+def require_one_of(names: Collection[str], *, what: str, source: Source) -> None:
+    """Refuse a folder that lacks a part for which transformers would make something up.
+
+    Raises:
+        WeightsError: none of the files is there.
+    """
+    if not any((source.folder / name).is_file() for name in names):
+        raise WeightsError(
+            f"the model comes without {what}: there is none of {', '.join(names)}",
+            path=source.path,
+            remedy="copy these files beside the weights, or fetch the model again",
+        )
 
 
 def width_of(config: Mapping[str, Any], *names: str, source: Source) -> int:

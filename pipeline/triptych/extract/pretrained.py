@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from triptych.amounts import counted
 from triptych.errors import WeightsError
 from triptych.extract.sources import Source
+from triptych.extract.tensors import check_finite
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,6 +86,7 @@ def network(kind: str, source: Source, *, spared: tuple[str, ...] = ()) -> Any:
             path=source.path,
             remedy="fetch the model again, or give another",
         )
+    check_finite(made.state_dict(), source)
     return made.eval()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from triptych.extract.sources import Source
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["read_tensors", "weights_of"]
+__all__ = ["check_finite", "read_tensors", "weights_of"]
 
 
 def weights_of(source: Source) -> dict[str, torch.Tensor]:
@@ -32,7 +33,25 @@ def weights_of(source: Source) -> dict[str, torch.Tensor]:
         raise WeightsError(
             "it holds no state_dict", path=path, remedy="save model.state_dict() alone"
         )
+    check_finite(found, source)
     return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def check_finite(weights: Mapping[str, torch.Tensor], source: Source) -> None:
+    """Refuse weights that a failed training left behind: all answers would be no numbers.
+
+    Raises:
+        WeightsError: some are NaN or infinite.
+    """
+    import torch
+
+    for name, each in weights.items():
+        if each.is_floating_point() and not bool(torch.isfinite(each).all()):
+            raise WeightsError(
+                f"the weights {name!r} hold figures that are no numbers (NaN or infinite)",
+                path=source.path,
+                remedy="train, convert or fetch the model again",
+            )
 
 
 def read_tensors(path: Path) -> Any:
@@ -44,7 +63,6 @@ def read_tensors(path: Path) -> Any:
     from pickle import UnpicklingError
 
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -54,9 +72,9 @@ def read_tensors(path: Path) -> Any:
             warnings.simplefilter("ignore")  # of what it then refuses
             mapped = zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as err:
+    except Exception as err:  # of a file that is something else torch raises whatever comes
         said = str(err).splitlines()[0] if str(err) else "it is cut short"
-        if isinstance(err, UnpicklingError):  # torch's own words advise to run it
+        if isinstance(err, (UnpicklingError, LookupError)):  # torch's own words advise to run it
             said = "more than tensors, or nothing of torch, is pickled in it"
         raise WeightsError(
             f"no weights that can be read without risk: {said}",

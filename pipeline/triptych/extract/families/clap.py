@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from triptych.extract.configured import configured, width_of
+from triptych.extract.configured import TOKENIZERS, configured, require_one_of, width_of
 from triptych.extract.families import Family
 from triptych.extract.sources import Source
 from triptych.extract.specs import Entry
@@ -23,6 +23,7 @@ def describe(given: str) -> Entry:
     source, config = configured(
         given, kinds=("clap",), example=FAMILY.examples[0], wanted="a model of CLAP"
     )
+    require_one_of(TOKENIZERS, what="a tokenizer", source=source)
     spec = spec_of(source, config)
     return Entry(
         name="clap",

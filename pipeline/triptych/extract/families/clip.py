@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triptych.errors import WeightsError
+from triptych.extract.configured import TOKENIZERS, require_one_of
 from triptych.extract.families import Family
 from triptych.extract.sources import Source, find_source
 from triptych.extract.specs import Entry
@@ -23,6 +24,7 @@ _USUAL: Mapping[str, Mapping[str, Any]] = {
 }
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _MULTILINGUAL = 200_000  # words of a vocabulary; those of one language have a few ten thousand
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 #: Files beside the weights that could change a figure.
 _SETTINGS = (
     "config.json",
@@ -48,12 +50,15 @@ def described(source: Source) -> Entry:
     config = source.data("config.json")
     kind = str(config.get("model_type", ""))
     if kind not in _USUAL:
+        found = f"this is a model of the kind {kind!r}" if kind else "there is no config.json here"
         raise WeightsError(
-            f"config.json says that it is of the kind {kind!r}; there are {', '.join(_USUAL)}",
+            f"{found}; there are {', '.join(_USUAL)}",
             path=source.path,
             remedy="give the folder of a CLIP, SigLIP or Chinese-CLIP; of SigLIP 2 one of fixed "
             "size, such as google/siglip2-base-patch16-224",
         )
+    require_one_of(TOKENIZERS, what="a tokenizer", source=source)
+    require_one_of(_PROCESSORS, what="an image processor", source=source)
     if kind == "siglip":
         dim = int(_part(config, "vision_config").get("hidden_size", 768))
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triptych.errors import WeightsError
-from triptych.extract.configured import configured, entries_of, width_of
+from triptych.extract.configured import TOKENIZERS, configured, entries_of, require_one_of, width_of
 from triptych.extract.families import Family
 from triptych.extract.sources import Source
 from triptych.extract.specs import Entry
@@ -39,6 +39,7 @@ def describe(given: str) -> Entry:
     source, config = configured(
         given, kinds=KINDS, example=FAMILY.examples[0], wanted="an encoder of sentences"
     )
+    require_one_of(TOKENIZERS, what="a tokenizer", source=source)
     spec = spec_of(source, config)
     return Entry(
         name="sentences",
