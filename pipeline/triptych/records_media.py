@@ -198,9 +198,6 @@ class FeatureTrack:
             rows < 2 or bool((np.diff(self.start_s) >= 0).all()),
             f"{self.spec.name}: rows out of order",
         )
-        check(
-            bool(np.isfinite(self.values).all()), f"{self.spec.name}: figures that are no numbers"
-        )
 
     def __len__(self) -> int:
         return len(self.values)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import synth
+from command import clip
 from triptych.config import ExtractConfig
+from triptych.decode import open_media
 from triptych.errors import UsageError, WeightsError
 from triptych.extract import extractor_names, register, registry
+from triptych.extract.drive import pump
 from triptych.extract.presets import PRESETS, preset_items
 from triptych.extract.registry import Extraction, chosen, entry, families, load
 from triptych.extract.specs import BUILTIN, Entry
@@ -56,6 +59,20 @@ class TestRegistering:
         assert extractor_names() == (*BUILTIN, "brightness")
         assert entry("brightness") is MINE
         assert isinstance(load("brightness"), Brightness)
+
+    def test_figures_that_are_no_numbers_are_not_kept(self, tmp_path: Path) -> None:
+        class Failed(Brightness):
+            def __call__(self, *, step_s: float = 1.0) -> Extraction:
+                tracks = yield from super().__call__(step_s=step_s)
+                tracks["brightness"].values[0] = np.nan
+                return tracks
+
+        path = clip(tmp_path / "film.mp4", sound=False)
+        with (
+            open_media(path) as media,
+            pytest.raises(ValueError, match="'brightness' holds figures"),
+        ):
+            pump(media, {"brightness": Failed()})
 
     def test_twice_the_same_is_no_conflict(self) -> None:
         register(MINE)

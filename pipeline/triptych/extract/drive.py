@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from triptych.decode.lane import Pictures
 from triptych.decode.media import Chunk, Media
 from triptych.decode.parameters import RATE_HZ
@@ -161,7 +163,15 @@ def _results(
             try:
                 coroutine.send(None)
             except StopIteration as end:
+                _check_finite(end.value)
                 results.update(end.value)
             else:
                 raise RuntimeError(f"the extractor {name!r} did not return when told to")
     return results
+
+
+def _check_finite(tracks: Mapping[str, Any]) -> None:
+    """Nothing that is no number is kept: every answer made of it would be none either."""
+    for name, track in tracks.items():
+        if isinstance(track, FeatureTrack) and not np.isfinite(track.values).all():
+            raise ValueError(f"the track {name!r} holds figures that are no numbers")
